@@ -1,0 +1,74 @@
+# Everything a developer does, with python3, make and pip on a fresh clone. `make` lists it.
+
+PYTHON ?= python3
+BIN := .venv/bin
+WHEEL := build/wheel
+SERVERS := prometheus
+POLICY := /usr/sbin/policy-rc.d
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check bench soak servers test-wheel clean
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
+
+demo: .venv/.stamp ## watch two pollers of one bot find out about each other
+	@$(BIN)/onepoller demo
+
+test: .venv/.stamp ## the tests
+	@$(BIN)/pytest
+
+check: .venv/.stamp ## lint, format, types, who may import whom
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: .venv/.stamp ## the benchmarks
+	@$(BIN)/python benchmarks/run.py
+
+soak: .venv/.stamp ## the acceptance scenarios at full length
+	@$(BIN)/pytest -m soak --timeout 3600
+
+# Nothing is started: a policy of Debian's own keeps services down while their packages are installed.
+servers: ## install the servers that some tests start (Debian, as root)
+	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	if [ -z "$$missing" ]; then echo "Installed already: $(SERVERS)."; exit 0; fi; \
+	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
+	    echo "Missing:$$missing. To install them here takes root and apt-get." >&2; exit 1; fi; \
+	if [ ! -e $(POLICY) ]; then \
+	    trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); fi; \
+	echo "Installing$$missing."; export DEBIAN_FRONTEND=noninteractive; \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null
+
+test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the wheel
+	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)
+	@echo "Building the sdist, and the wheel from it."
+	@$(BIN)/python -m build --no-isolation --outdir $(WHEEL) . >$(WHEEL)/build.log 2>&1 || { cat $(WHEEL)/build.log; exit 1; }
+	@$(BIN)/python .ci/wheel_files.py $(WHEEL)/*.whl
+	@echo "Installing the wheel into a fresh environment."
+	$(call new-environment,$(WHEEL)/venv,$(WHEEL)/*.whl)
+	@$(WHEEL)/venv/bin/pytest
+
+clean: ## remove what the other targets made
+	@rm -rf .venv build dist src/*.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
+	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
+
+# Written last: an environment that is half made is made again.
+.venv/.stamp: pyproject.toml requirements-dev.txt
+	@$(if $(filter yes,$(PYTHON_IS_FIT)),,$(error onepoller needs Python 3.11 or newer, which $(PYTHON) is not: try `make PYTHON=python3.12 $(or $(MAKECMDGOALS),demo)`))
+	@echo "Making .venv from requirements-dev.txt, once; it takes about a minute."
+	$(call new-environment,.venv,--editable .)
+	@touch $@
+
+PYTHON_IS_FIT = $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "no")' 2>&1)
+
+# $(1): where; $(2): what to install. Debian's python3 without python3-venv cannot put pip into an environment, and
+# leaves a broken one behind; the pip beside that python3 can install into one from outside.
+define new-environment
+@pip="$(1)/bin/python -m pip"; \
+$(PYTHON) -m venv --clear $(1) >/dev/null 2>&1 || { \
+    $(PYTHON) -m venv --clear --without-pip $(1) && pip="$(PYTHON) -m pip --python $(1)/bin/python"; } || exit 1; \
+export PIP_DISABLE_PIP_VERSION_CHECK=1; \
+$$pip install -qq -r requirements-dev.txt && $$pip install -qq --no-deps --no-build-isolation $(2)
+endef
