@@ -1,0 +1,5 @@
+"""Run the fake Bot API as a program."""
+
+from onepoller.testing.botapi.run import main
+
+main()
