@@ -1,0 +1,309 @@
+"""One getUpdates of the framework: it waits for the claim, polls, and looks before it delivers.
+
+A generator of steps (`wire.Step`): send this poll, wait for that future. A driver performs them, in the
+caller's event loop or thread (`driving`), so that one text serves both and the simulation. It contains no
+rule: what happened goes to the guard, and so to `decide`; what comes back is done.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from concurrent.futures import Future
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from onepoller.coordination import events, stall
+from onepoller.coordination.grant import Grant
+from onepoller.coordination.report import Role
+from onepoller.coordination.situation import (
+    Action,
+    Answered,
+    AwaitClaim,
+    Called,
+    Failed,
+    HandOn,
+    PollAgain,
+    RivalGone,
+    Watch,
+    WebhookGone,
+)
+from onepoller.coordination.wire import (
+    NOTHING,
+    Ask,
+    Await,
+    Delivered,
+    Ended,
+    OnCancel,
+    Outcome,
+    Refused,
+    Request,
+    SendPoll,
+    Step,
+    SyncWire,
+    Wire,
+)
+
+if TYPE_CHECKING:
+    from onepoller.coordination.guard import Guard
+    from onepoller.coordination.presence import Caller
+
+CONFIRM_LIMIT = 2.0
+FIRST_ANSWER = 1.0
+"""A short poll waits so long for the claim, but for its first time in standby."""
+SHORTEST = 1.0
+"""No poll is sent with less than this of its timeout left, seconds."""
+Steps = Generator[Step, Any, Outcome]
+
+
+def steps(guard: Guard, request: Request, wire: Wire | SyncWire, caller: Caller) -> Steps:
+    """Serve one getUpdates. Lasts at most its own timeout; raises what the wire raises."""
+    return _Call(guard, request, wire).serve(caller)
+
+
+class _Call:
+    """One call of the framework."""
+
+    def __init__(self, guard: Guard, request: Request, wire: Wire | SyncWire) -> None:
+        self._guard = guard
+        self._request = request
+        self._manners = wire.manners
+        self._now = guard.clocks.monotonic
+        self._deadline = self._now() + request.timeout
+        guard.api_root = wire.api_root
+
+    def serve(self, caller: Caller) -> Steps:
+        """Wait for our turn, serve, and leave; whatever happens."""
+        guard, presence = self._guard, self._guard.presence
+        guard.offsets.called(self._request.offset)
+        if presence.is_final(self._request.timeout, self._now()):
+            return (yield from self._final_confirm())
+        mine: Future[None] = Future()
+        while (other := presence.enter(mine)) is not None:
+            if self._left <= 0:
+                return NOTHING
+            yield Await(future=other, seconds=self._left)
+        if presence.called(caller, self._now()):
+            guard.emit(events.CallsResumed(bot_id=guard.bot_id))
+        guard.settle_drain()
+        how, retry_after = stall.CallEnd.ERROR, 0.0
+        try:
+            outcome = yield from self._turn()
+            how, retry_after = _call_end(outcome)
+            return outcome
+        except (Exception, GeneratorExit):
+            raise
+        except BaseException:
+            how = stall.CallEnd.CANCELLED
+            presence.cancelling()
+            yield from self._wind_down()
+            raise
+        finally:
+            presence.leave(mine, how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
+            guard.settle_drain()
+
+    def _turn(self) -> Steps:
+        """Do what the state says until there is something to hand on, or the time is over."""
+        action: Action = PollAgain()
+        outcome: Outcome = NOTHING
+        is_first = True
+        while True:
+            match self._guard.allowed(action):
+                case HandOn():
+                    return outcome
+                case Watch():
+                    action = yield from self._watch()
+                case PollAgain(after=after, renew_after=renew_after):
+                    if after:
+                        yield Await(future=self._guard.changed, seconds=min(after, self._left))
+                    if not is_first and self._left < SHORTEST:
+                        return NOTHING
+                    sent = self._request if is_first else self._with_what_is_left()
+                    action, outcome = yield from self._poll(sent, renew_after)
+                    is_first = False
+                case _:
+                    if not (yield from self._await_claim()):
+                        return NOTHING
+                    action = PollAgain()
+                    if is_first and self._request.timeout:
+                        self._request = self._with_what_is_left()
+
+    @property
+    def _left(self) -> float:
+        return self._deadline - self._now()
+
+    def _with_what_is_left(self) -> Request:
+        left = float(int(max(self._left, SHORTEST)))
+        return replace(self._request, timeout=min(self._request.timeout, left))
+
+    def _await_claim(self) -> Generator[Step, Any, bool]:
+        guard = self._guard
+        seconds = self._left if self._request.timeout else guard.first_answer(FIRST_ANSWER)
+        if guard.state.role is not Role.DRAINING:
+            guard.apply(Called())
+        future = guard.claims.want(guard)
+        granted = yield Await(future=future, seconds=seconds)
+        if not granted:
+            guard.claims.unwant(guard)
+        return bool(granted)
+
+    # One poll
+
+    def _poll(
+        self, request: Request, renew_after: float | None
+    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
+        guard = self._guard
+        grant = guard.grant
+        if grant is None or not (yield from self._is_fresh(grant)):
+            return AwaitClaim(), NOTHING
+        request = replace(request, offset=guard.outgoing(request.offset))
+        started = self._now()
+        first = guard.first_poll_after(started)
+
+        def ended(outcome: events.Outcome, updates: int = 0) -> None:
+            guard.emit(
+                events.PollEnded(
+                    bot_id=guard.bot_id,
+                    outcome=outcome,
+                    seconds=self._now() - started,
+                    updates=updates,
+                    timeout=request.timeout,
+                    first_after_takeover=first,
+                    cause=grant.cause if first is not None else None,
+                )
+            )
+
+        try:
+            end = yield SendPoll(request=request, renew_after=renew_after)
+        except Exception as error:
+            ended(events.Outcome.TIMEOUT if isinstance(error, TimeoutError) else events.Outcome.NETWORK_ERROR)
+            guard.apply(Failed())
+            raise
+        except BaseException:
+            if self._now() - started >= 1.0:
+                guard.offsets.accept(request.offset)
+            raise
+        elapsed = self._now() - started
+        if elapsed >= 1.0 or not isinstance(end, Ended):
+            guard.offsets.accept(request.offset)
+        match end:
+            case Delivered(update_ids=ids):
+                ended(events.Outcome.UPDATES if ids else events.Outcome.EMPTY, len(ids))
+                return (yield from self._delivered(end, grant, elapsed))
+            case Refused():
+                ended(_outcome_of(end.status))
+                return self._refused(end, elapsed), end
+            case Ended.OVERDUE:
+                ended(events.Outcome.TIMEOUT)
+                guard.apply(Failed())
+                raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
+            case _:
+                ended(events.Outcome.CANCELLED)
+                return PollAgain(), NOTHING
+
+    def _delivered(
+        self, end: Delivered, grant: Grant, elapsed: float
+    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
+        guard, ids = self._guard, end.update_ids
+        guard.last_poll = guard.clocks.wall()
+        if ids and not (yield from self._is_ours(grant)):
+            guard.drop(len(ids), events.Dropped.STALE_OWNER)
+            return AwaitClaim(), NOTHING
+        if ids:
+            guard.received(ids)
+        return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
+
+    def _refused(self, end: Refused, elapsed: float) -> Action:
+        if end.status == 409:
+            return self._guard.conflict_met(end.text, elapsed)
+        if end.status == 401:
+            self._guard.emit(events.TokenRefused(bot_id=self._guard.bot_id))
+        return self._guard.apply(Failed(unauthorized=end.status == 401))
+
+    def _is_fresh(self, grant: Grant) -> Generator[Step, Any, bool]:
+        """Whether the session's deadline has not passed; where it has, it must be confirmed first."""
+        guard = self._guard
+        if guard.clocks.boot() < grant.session.deadline:
+            return True
+        confirmed = yield Await(future=guard.claims.confirm(), seconds=guard.settings.lease)
+        return bool(confirmed) and guard.grant is grant
+
+    def _is_ours(self, grant: Grant) -> Generator[Step, Any, bool]:
+        """The look before delivery."""
+        guard = self._guard
+        if (yield from self._is_fresh(grant)) and grant.session.has_claim(guard.bot_id, grant.term):
+            return True
+        guard.claims.suspect(guard.bot_id)
+        return False
+
+    # Watching instead of polling
+
+    def _watch(self) -> Generator[Step, Any, Action]:
+        """Blocked by a webhook or yielding to a rival: look from outside until it is gone."""
+        guard = self._guard
+        while isinstance(guard.allowed(Watch()), Watch):
+            if self._left <= 0:
+                return HandOn()
+            if guard.state.role is not Role.BLOCKED:
+                if (yield from guard.rival.look(guard.clocks, self._deadline)):
+                    return guard.apply(RivalGone())
+                continue
+            now = self._now()
+            if now < guard.next_watch:
+                yield Await(future=guard.changed, seconds=min(guard.next_watch, self._deadline) - now)
+                continue
+            info = yield Ask(method="getWebhookInfo")
+            guard.next_watch = self._now() + guard.settings.webhook_watch * (
+                0.8 + 0.4 * guard.clocks.chance()
+            )
+            if info is not None and not info.get("url"):
+                return guard.apply(WebhookGone())
+            guard.webhook_seen(info)
+        return AwaitClaim()
+
+    # The way out
+
+    def _final_confirm(self) -> Steps:
+        """The last call of a framework that stops: it confirms, and takes nothing (facts: frameworks, 1)."""
+        guard, offset = self._guard, self._request.offset
+        # Without the claim somebody else polls: a confirm could evict it, and is the holder's to send.
+        if guard.grant is not None and offset > 0 and not guard.offsets.is_accepted(offset):
+            yield from self._confirm(offset)
+        return NOTHING
+
+    def _wind_down(self) -> Generator[Step, Any, None]:
+        """The call was cancelled: where that means "stopping", confirm and release at once."""
+        guard, offset = self._guard, self._request.offset
+        if self._manners.on_cancel is not OnCancel.STOPPING:
+            return
+        if guard.grant is not None and offset > 0 and not guard.offsets.is_accepted(offset):
+            awaited = yield Await(future=guard.claims.is_awaited(guard.bot_id), seconds=CONFIRM_LIMIT)
+            if awaited is False and not guard.offsets.is_accepted(offset):
+                yield from self._confirm(offset)
+        guard.claims.let_go(guard, events.Cause.STOPPED)
+
+    def _confirm(self, offset: int) -> Generator[Step, Any, None]:
+        self._guard.offsets.accept(offset)
+        end = yield SendPoll(request=Request(offset=offset, limit=1, timeout=0.0), is_final=True)
+        if isinstance(end, Delivered) and end.update_ids:
+            self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
+
+
+def _call_end(outcome: Outcome) -> tuple[stall.CallEnd, float]:
+    match outcome:
+        case Delivered(update_ids=ids) if ids:
+            return stall.CallEnd.BATCH, 0.0
+        case Refused(retry_after=retry_after):
+            return stall.CallEnd.ERROR, retry_after
+        case _:
+            return stall.CallEnd.EMPTY, 0.0
+
+
+_OUTCOMES = {
+    409: events.Outcome.CONFLICT,
+    401: events.Outcome.UNAUTHORIZED,
+    429: events.Outcome.RATE_LIMITED,
+}
+
+
+def _outcome_of(status: int) -> events.Outcome:
+    return _OUTCOMES.get(status, events.Outcome.SERVER_ERROR)

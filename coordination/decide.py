@@ -1,0 +1,356 @@
+"""Who polls, and who yields. The whole decision, pure.
+
+Two rules head this file: everything that changes a bot's state is here; nothing here knows which framework
+or which store is in use. No await, clock, random number, log or I/O: time and jitter come in as arguments.
+
+**Who is next** (`next_holder`). A claim can be taken when it is free or its holder is over. Then it goes to
+its heir (a directed transfer), else to the highest priority, else to who came first. Only the one who is
+named writes at once; the n-th in line may write n x 50 ms later, so that a hundred standbys make one write.
+A living holder is never pushed out by priority. Who starts with `takeover` or `replace` asks the holder of
+the term that it saw; of several for one term the first recorded is the one.
+
+**One bot in one process** (`decide`). A bot is *starting* until the store has answered; then it is *polling*
+(we hold the claim) or in *standby* (somebody else does). A 409 is news, not an error: it is classified first
+(`conflict.classify`), then
+
+    self_overlap   poll again: our own calls are serialised
+    ghost          poll again after 1 to 3 s; no episode
+    peer           stand by at once
+    rival          *contended*: by policy hold, yield or end the process
+    webhook        *blocked*: watch read-only, delete nothing, resume when it is gone
+
+*hold*: poll again at once, and end that poll 1.5 s later to send it anew: that puts the rival, not us, on
+the server's 3 s hold. From the third 409 in a row that came in under half a second each is followed by a
+pause of 0.5 to 1.5 s: against a server that refuses the newcomer this would be a storm.
+*yield*: stop polling, keep the claim (our peers must not walk into the same fight), watch read-only.
+*exit*: end the process for its supervisor.
+
+An episode ends when it has been quiet for longer than the rival's own rhythm, never by one won poll.
+*draining*: a handover is under way; no new poll starts. *stopped*: the user ended it. Every other state
+leads back to polling without a restart.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from typing import Any
+
+from onepoller.coordination.conflict import WEBHOOK_KINDS, Kind
+from onepoller.coordination.events import Cause
+from onepoller.coordination.identity import SessionId
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.situation import (
+    Action,
+    Answered,
+    AwaitClaim,
+    Called,
+    ClaimDenied,
+    ClaimLost,
+    ClaimTaken,
+    ConflictMet,
+    Decision,
+    EndProcess,
+    Failed,
+    HandOn,
+    HandoverAsked,
+    HandoverFailed,
+    Happening,
+    OpenEpisode,
+    PassClaim,
+    Policy,
+    PollAgain,
+    RivalGone,
+    State,
+    TellEpisodeClosed,
+    TellEpisodeOpened,
+    TimePassed,
+    Watch,
+    WebhookGone,
+)
+from onepoller.coordination.stores.seam import Claim, Liveness, SessionRecord, Wish, WishMode
+
+QUEUE_STEP = 0.05
+"""The n-th in line writes n times this later, seconds."""
+RENEW_AFTER = 1.5
+QUICK = 0.5
+"""A 409 in less than this came at once, seconds."""
+QUICK_IN_A_ROW = 3
+QUIET_AT_LEAST = 10.0
+QUIET_AT_MOST = 90.0
+"""How long an episode must be quiet to end; PTB and telebot come back after 30 and 60 s at most."""
+
+
+# Who is next
+
+
+def is_claimable(claim: Claim, sessions: Mapping[SessionId, SessionRecord]) -> bool:
+    """Whether the claim is free, or its holder is over or silent (which the store then has to prove)."""
+    if claim.holder is None:
+        return True
+    holder = sessions.get(claim.holder)
+    return holder is None or holder.liveness is not Liveness.ALIVE
+
+
+def line(claim: Claim, wishes: Sequence[Wish]) -> list[SessionId]:
+    """Who waits, in the order in which they get the claim: heir, then priority, then first come."""
+    waiting = [w for w in wishes if w.mode is not WishMode.HANDOVER]
+    waiting.sort(key=lambda w: (w.session != claim.heir, -w.priority, w.since))
+    return [wish.session for wish in waiting]
+
+
+def next_holder(
+    claim: Claim, wishes: Sequence[Wish], sessions: Mapping[SessionId, SessionRecord]
+) -> SessionId | None:
+    """The one session that takes this claim now; None while a living holder has it or nobody waits."""
+    waiting = line(claim, wishes)
+    return waiting[0] if waiting and is_claimable(claim, sessions) else None
+
+
+def successor_asked_for(claim: Claim, wishes: Sequence[Wish]) -> Wish | None:
+    """The wish that asks the holder of exactly this term to hand over: the first recorded one."""
+    asking = [w for w in wishes if w.mode is not WishMode.STANDBY and w.aim == claim.term]
+    return min(asking, key=lambda w: w.since, default=None)
+
+
+# One bot in one process
+
+
+class IllegalHappening(Exception):
+    """This cannot happen in this state; nothing was changed. It is a defect of the caller."""
+
+
+def decide(state: State, happened: Happening, now: float, policy: Policy) -> Decision:
+    """The next state and what to do. Raises IllegalHappening and changes nothing where there is no rule."""
+    rule = TABLE.get((state.role, type(happened)))
+    if rule is None:
+        raise IllegalHappening(f"{type(happened).__name__} in {state.role.label}")
+    return rule(state, happened, now, policy)
+
+
+def _called(state: State, _: Called, __: float, ___: Policy) -> Decision:
+    role = Role.STARTING if state.role is Role.STOPPED else state.role
+    return Decision(state=replace(state, role=role), actions=(AwaitClaim(),))
+
+
+def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decision:
+    state = replace(
+        state,
+        role=Role.POLLING,
+        term=taken.term,
+        taken_at=now,
+        unclean=not taken.clean,
+        longest_park=0.0,
+        quick_conflicts=0,
+        yielding=False,
+        failing_since=None,
+    )
+    inherited = taken.episode
+    if inherited is None or inherited.kind is Kind.PEER:
+        return _closed(state, "peer_gone") if _is_open(state, Kind.PEER) else Decision(state=state)
+    episode = OpenEpisode(kind=inherited.kind, since=now, conflicts=inherited.conflicts, last=now)
+    role = Role.BLOCKED if inherited.kind in WEBHOOK_KINDS else Role.CONTENDED
+    yielding = role is Role.CONTENDED and policy.on_rival is OnRival.YIELD
+    return Decision(state=replace(state, role=role, episode=episode, yielding=yielding))
+
+
+def _denied(state: State, _: ClaimDenied, __: float, policy: Policy) -> Decision:
+    actions: tuple[Action, ...] = (AwaitClaim(),)
+    if not policy.standby:
+        actions += (EndProcess(reason="another instance polls this bot, and standby is switched off"),)
+    return Decision(state=replace(state, role=Role.STANDBY), actions=actions)
+
+
+def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
+    role = Role.STOPPED if lost.cause is Cause.STOPPED else Role.STANDBY
+    tell: tuple[Action, ...] = ()
+    if state.episode is not None:
+        # The claim carries the episode on to whoever comes next; for this process it is over.
+        tell = (TellEpisodeClosed(episode=state.episode, resolution="released"),)
+    state = State(role=role, passes=state.passes)
+    return Decision(state=state, actions=(*tell, AwaitClaim()))
+
+
+def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision:
+    state = replace(
+        state,
+        longest_park=max(state.longest_park, answer.elapsed),
+        quick_conflicts=0,
+        failing_since=None,
+        passes=0,
+    )
+    quiet = _once_quiet(state, now)
+    return Decision(state=quiet.state, actions=(*quiet.actions, HandOn()))
+
+
+def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
+    since = now if state.failing_since is None else state.failing_since
+    wait = 0.0 if failure.unauthorized else policy.pass_after * 2**state.passes
+    if now - since < wait:
+        return Decision(state=replace(state, failing_since=since), actions=(HandOn(),))
+    state = replace(state, failing_since=now, passes=state.passes + 1)
+    return Decision(state=state, actions=(PassClaim(), HandOn()))
+
+
+def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
+    match met.kind:
+        case Kind.SELF_OVERLAP:
+            return Decision(state=state, actions=(PollAgain(after=QUICK),))
+        case Kind.GHOST:
+            return Decision(state=state, actions=(PollAgain(after=1.0 + 2.0 * met.jitter),))
+        case Kind.PEER:
+            told = _opened(replace(state, role=Role.STANDBY, term=None), met, now)
+            closed = _closed(told.state, "stood_by")
+            return Decision(state=closed.state, actions=(*told.actions, *closed.actions, AwaitClaim()))
+        case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
+            told = _opened(replace(state, role=Role.BLOCKED), met, now)
+            return Decision(state=told.state, actions=(*told.actions, Watch()))
+        case Kind.RIVAL | Kind.UNKNOWN:
+            return _contend(state, met, now, policy)
+
+
+def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
+    quick = state.quick_conflicts + 1 if met.elapsed < QUICK else 0
+    told = _opened(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met, now)
+    match policy.on_rival:
+        case OnRival.YIELD:
+            return Decision(state=replace(told.state, yielding=True), actions=(*told.actions, Watch()))
+        case OnRival.EXIT:
+            end = EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'")
+            return Decision(state=replace(told.state, yielding=True), actions=(*told.actions, Watch(), end))
+        case OnRival.HOLD:
+            pause = 0.5 + met.jitter if quick >= QUICK_IN_A_ROW else 0.0
+            return Decision(
+                state=told.state, actions=(*told.actions, PollAgain(after=pause, renew_after=RENEW_AFTER))
+            )
+
+
+def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:
+    closed = _closed(replace(state, role=Role.POLLING), "webhook_gone")
+    return Decision(state=closed.state, actions=(*closed.actions, PollAgain()))
+
+
+def _rival_gone(state: State, _: RivalGone, __: float, ___: Policy) -> Decision:
+    closed = _closed(replace(state, role=Role.POLLING, yielding=False, quick_conflicts=0), "rival_gone")
+    return Decision(state=closed.state, actions=(*closed.actions, PollAgain()))
+
+
+def _asked(state: State, _: HandoverAsked, __: float, ___: Policy) -> Decision:
+    return Decision(state=replace(state, role=Role.DRAINING))
+
+
+def _handover_failed(state: State, _: HandoverFailed, __: float, ___: Policy) -> Decision:
+    if state.episode is None:
+        return Decision(state=replace(state, role=Role.POLLING))
+    role = Role.BLOCKED if state.episode.kind in WEBHOOK_KINDS else Role.CONTENDED
+    return Decision(state=replace(state, role=role))
+
+
+def _time_passed(state: State, _: TimePassed, now: float, __: Policy) -> Decision:
+    return _once_quiet(state, now)
+
+
+def _hand_on(state: State, _: Happening, __: float, ___: Policy) -> Decision:
+    """A poll that was open when the state changed under it: the look before delivery judges it."""
+    return Decision(state=state, actions=(HandOn(),))
+
+
+def _wait(state: State, _: Happening, __: float, ___: Policy) -> Decision:
+    return Decision(state=state, actions=(AwaitClaim(),))
+
+
+def _stay(state: State, _: Happening, __: float, ___: Policy) -> Decision:
+    return Decision(state=state)
+
+
+# Episodes
+
+
+def _is_open(state: State, *kinds: Kind) -> bool:
+    return state.episode is not None and state.episode.kind in kinds
+
+
+def _opened(state: State, met: ConflictMet, now: float) -> Decision:
+    """Open an episode of this kind, or count one more 409 of it; another kind closes the one before."""
+    if state.episode is not None and state.episode.kind == met.kind:
+        gap = max(state.episode.longest_gap, now - state.episode.last)
+        counted = replace(state.episode, conflicts=state.episode.conflicts + 1, last=now, longest_gap=gap)
+        return Decision(state=replace(state, episode=counted))
+    before = _closed(state, "released") if state.episode is not None else Decision(state=state)
+    episode = OpenEpisode(kind=met.kind, since=now, last=now)
+    told = TellEpisodeOpened(kind=met.kind)
+    return Decision(state=replace(before.state, episode=episode), actions=(*before.actions, told))
+
+
+def _closed(state: State, resolution: str) -> Decision:
+    if state.episode is None:
+        return Decision(state=state)
+    told = TellEpisodeClosed(episode=state.episode, resolution=resolution)
+    return Decision(state=replace(state, episode=None), actions=(told,))
+
+
+def _once_quiet(state: State, now: float) -> Decision:
+    """End a rival's episode when it has been quiet for longer than the rival's rhythm (hysteresis)."""
+    episode = state.episode
+    if state.role is not Role.CONTENDED or state.yielding or episode is None:
+        return Decision(state=state)
+    needed = min(max(QUIET_AT_LEAST, 1.5 * episode.longest_gap), QUIET_AT_MOST)
+    if now - episode.last < needed:
+        return Decision(state=state)
+    return _closed(replace(state, role=Role.POLLING), "rival_gone")
+
+
+_Rule = Callable[[State, Any, float, Policy], Decision]
+
+_WITHOUT_CLAIM: dict[type, _Rule] = {
+    Called: _called,
+    ClaimTaken: _taken,
+    ClaimDenied: _denied,
+    ClaimLost: _lost,
+    Answered: _hand_on,
+    Failed: _hand_on,
+    ConflictMet: _wait,
+    HandoverAsked: _stay,
+    HandoverFailed: _stay,
+    WebhookGone: _wait,
+    RivalGone: _wait,
+    TimePassed: _stay,
+}
+_WITH_CLAIM: dict[type, _Rule] = {
+    ClaimTaken: _taken,
+    ClaimDenied: _denied,
+    ClaimLost: _lost,
+    Answered: _answered,
+    Failed: _failed,
+    ConflictMet: _conflict,
+    HandoverAsked: _asked,
+    HandoverFailed: _stay,
+    WebhookGone: _stay,
+    RivalGone: _stay,
+    TimePassed: _time_passed,
+}
+_ROWS: dict[Role, dict[type, _Rule]] = {
+    Role.STARTING: _WITHOUT_CLAIM,
+    Role.STANDBY: _WITHOUT_CLAIM | {ConflictMet: _conflict},
+    Role.STOPPED: _WITHOUT_CLAIM,
+    Role.POLLING: _WITH_CLAIM,
+    Role.CONTENDED: _WITH_CLAIM | {RivalGone: _rival_gone},
+    Role.BLOCKED: _WITH_CLAIM | {WebhookGone: _webhook_gone},
+    Role.DRAINING: _WITH_CLAIM
+    | {
+        Answered: _hand_on,
+        Failed: _hand_on,
+        ConflictMet: _wait,
+        WebhookGone: _wait,
+        RivalGone: _wait,
+        Called: _wait,
+        TimePassed: _stay,
+        HandoverAsked: _stay,
+        HandoverFailed: _handover_failed,
+    },
+}
+TABLE: dict[tuple[Role, type], _Rule] = {
+    (role, event): rule for role, row in _ROWS.items() for event, rule in row.items()
+}
+"""State x event: the rule for each pair that can happen."""

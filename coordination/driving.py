@@ -1,0 +1,196 @@
+"""Drivers: they perform a guard's steps in the caller's event loop, or in the caller's thread.
+
+The asynchronous driver runs each poll in a task of its own and never cancels it in its first 50 ms: a
+connection that is cancelled while it is being set up loses its slot in httpcore's pool for good (a bot that
+is deaf until its restart; found by experiment). The synchronous driver cannot end a call: it lets it end.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from onepoller.coordination import call
+from onepoller.coordination.guard import Guard
+from onepoller.coordination.presence import caller_of
+from onepoller.coordination.wire import (
+    Ask,
+    Await,
+    Delivered,
+    Ended,
+    Outcome,
+    Refused,
+    Request,
+    SendPoll,
+    SyncWire,
+    Wire,
+)
+
+SETTLE = 0.05
+"""A poll is not cancelled in its first 50 ms."""
+CLOSING_LIMIT = 1.0
+"""A cancelled poll has so long to close its connection, seconds."""
+
+
+async def get_updates(guard: Guard, request: Request, wire: Wire) -> Outcome:
+    """Serve one getUpdates of an asynchronous caller. Raises what the wire raises."""
+    task = asyncio.current_task()
+    steps = call.steps(guard, request, wire, caller_of(task))
+    flight = _AsyncFlight(guard, wire)
+    try:
+        step = next(steps)
+        while True:
+            try:
+                value = await _perform(step, wire, flight)
+            except BaseException as error:  # noqa: BLE001  # the steps decide what it means
+                step = steps.throw(error)
+            else:
+                step = steps.send(value)
+    except StopIteration as done:
+        outcome: Outcome = done.value
+        return outcome
+
+
+async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
+    match step:
+        case SendPoll():
+            return await flight.send(step)
+        case Await(future=future, seconds=seconds):
+            if future.done():
+                return future.result()
+            if seconds <= 0:
+                await asyncio.sleep(0)
+                return None
+            waiter = asyncio.wrap_future(future)
+            done, _ = await asyncio.wait((waiter,), timeout=seconds)
+            return waiter.result() if done else None
+        case Ask(method=method):
+            try:
+                return await wire.ask(method)
+            except Exception:  # noqa: BLE001  # as the comment says
+                # A watch that got no answer knows nothing new; the next one asks again.
+                return None
+
+
+class _AsyncFlight:
+    """The poll on its way, in the caller's event loop."""
+
+    def __init__(self, guard: Guard, wire: Wire) -> None:
+        self.started = 0.0
+        self.timeout = 0.0
+        self._guard = guard
+        self._wire = wire
+        self._loop = asyncio.get_running_loop()
+        self._stop: asyncio.Future[Ended] | None = None
+
+    async def send(self, step: SendPoll) -> Delivered | Refused | Ended:
+        """Send it; it ends by its answer, by `interrupt`, or to be renewed."""
+        self.started = self._loop.time()
+        self.timeout = step.request.timeout
+        self._stop = stop = self._loop.create_future()
+        task = self._loop.create_task(self._wire.poll(step.request))
+        if not step.is_final:
+            self._guard.flight = self
+            if self._guard.is_leaving:
+                # The claim went between the last look and now; whoever took it could not see us yet.
+                stop.set_result(Ended.INTERRUPTED)
+        try:
+            await asyncio.wait((task, stop), timeout=step.renew_after, return_when=asyncio.FIRST_COMPLETED)
+            if task.done():
+                return task.result()
+            how = stop.result() if stop.done() else Ended.RENEWED
+            await self._end(task)
+            return task.result() if task.done() and not task.cancelled() and not task.exception() else how
+        except asyncio.CancelledError:
+            await self._end(task)
+            raise
+        finally:
+            if not step.is_final:
+                self._guard.landed()
+
+    def interrupt(self, how: Ended) -> None:
+        """End it, from any thread."""
+        self._loop.call_soon_threadsafe(self._stopped, how)
+
+    def _stopped(self, how: Ended) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(how)
+
+    async def _end(self, task: asyncio.Task[Any]) -> None:
+        """Cancel the poll once that is safe, and wait until its connection is closed."""
+        early = self.started + SETTLE - self._loop.time()
+        if early > 0:
+            await _outlast(task, early)
+        task.cancel()
+        await _outlast(task, CLOSING_LIMIT)
+        if task.done() and not task.cancelled():
+            task.exception()  # looked at: an error on the way out is nobody's
+
+
+async def _outlast(task: asyncio.Task[Any], seconds: float) -> None:
+    """Wait for a task, at most so long, through cancellations of ours: they have been delivered already."""
+    loop = asyncio.get_running_loop()
+    end = loop.time() + seconds
+    while not task.done() and (left := end - loop.time()) > 0:
+        try:
+            await asyncio.wait((task,), timeout=left)
+        except asyncio.CancelledError:
+            continue
+
+
+def get_updates_sync(guard: Guard, request: Request, wire: SyncWire) -> Outcome:
+    """Serve one getUpdates of a caller without an event loop. Raises what the wire raises."""
+    steps = call.steps(guard, request, wire, caller_of(threading.current_thread()))
+    try:
+        step = next(steps)
+        while True:
+            try:
+                value = _perform_sync(step, wire, guard)
+            except BaseException as error:  # noqa: BLE001  # the steps decide what it means
+                step = steps.throw(error)
+            else:
+                step = steps.send(value)
+    except StopIteration as done:
+        outcome: Outcome = done.value
+        return outcome
+
+
+def _perform_sync(step: Any, wire: SyncWire, guard: Guard) -> Any:
+    match step:
+        case SendPoll():
+            flight = _SyncFlight(step.request.timeout)
+            if not step.is_final:
+                guard.flight = flight
+                if guard.is_leaving:
+                    guard.landed()
+                    return Ended.INTERRUPTED
+            try:
+                return wire.poll(step.request)
+            finally:
+                if not step.is_final:
+                    guard.landed()
+        case Await(future=future, seconds=seconds):
+            try:
+                return future.result(timeout=max(seconds, 0.0))
+            except TimeoutError:
+                return None
+        case Ask(method=method):
+            try:
+                return wire.ask(method)
+            except Exception:  # noqa: BLE001  # as the comment says
+                # As above: no answer, nothing new.
+                return None
+
+
+class _SyncFlight:
+    """A poll that nobody can end."""
+
+    def __init__(self, timeout: float, now: Callable[[], float] = time.monotonic) -> None:
+        self.started = now()
+        self.timeout = timeout
+
+    def interrupt(self, how: Ended) -> None:
+        """Without effect: it is allowed to end."""

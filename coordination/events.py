@@ -1,0 +1,296 @@
+"""What happened, one frozen record per occurrence, for listeners: metrics, logs, the user's own code.
+
+A listener is any callable with one argument. It is called in the thread where the thing happened (the
+caller's, or the runner's), must return quickly, and a failing one is logged once and never disturbs the
+coordination. Names are in the past tense.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Protocol
+
+from onepoller.coordination.conflict import Kind
+from onepoller.coordination.identity import BotId, Identity, Term
+from onepoller.coordination.report import Role
+
+
+class ClaimEvent(StrEnum):
+    """What can happen to a claim, as label of the metrics."""
+
+    ACQUIRED = "acquired"
+    DENIED = "denied"
+    RELEASED = "released"
+    HANDED_OVER = "handed_over"
+    TAKEN_OVER = "taken_over"
+    LOST = "lost"
+    EXPIRED = "expired"
+
+
+class Cause(StrEnum):
+    """Why a claim changed hands, or was let go."""
+
+    FREE = "free"
+    """It was free: nobody had it, or it was released."""
+    HANDED_OVER = "handed_over"
+    DIED = "died"
+    """The holder's session was over: killed, frozen, starved."""
+    FENCED = "fenced"
+    """`replace` took it from a living holder."""
+    STOPPED = "stopped"
+    """The framework stopped."""
+    STALLED = "stalled"
+    FAILING = "failing"
+    """The holder's calls only failed; a peer gets its turn."""
+    SESSION = "session"
+    """Our session was ended, or its file or database was replaced."""
+    CALLER_GONE = "caller_gone"
+    """The call that the claim was taken for had gone."""
+
+
+class Outcome(StrEnum):
+    """How a poll ended, as label of the metrics."""
+
+    UPDATES = "updates"
+    EMPTY = "empty"
+    CONFLICT = "conflict"
+    UNAUTHORIZED = "unauthorized"
+    RATE_LIMITED = "rate_limited"
+    SERVER_ERROR = "server_error"
+    NETWORK_ERROR = "network_error"
+    TIMEOUT = "timeout"
+    CANCELLED = "cancelled"
+
+
+class Dropped(StrEnum):
+    """Why updates were not handed over."""
+
+    STALE_OWNER = "stale_owner"
+    FINAL_CONFIRM = "final_confirm"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotSeen:
+    """A guard for this bot was made in this process."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BotGone:
+    """The last guard for this bot has ended."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RoleChanged:
+    """A bot's phase in this process changed."""
+
+    bot_id: BotId
+    role: Role
+    was: Role
+    term: Term | None = None
+    cause: Cause | None = None
+    holder: Identity | None = None
+    """STANDBY: who polls, where the store says so."""
+    holder_since: float = 0.0
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimChanged:
+    """Something happened to the claim of a bot, seen from here."""
+
+    bot_id: BotId
+    event: ClaimEvent
+    term: Term
+    cause: Cause
+    other: Identity | None = None
+    """Whom it came from or went to, where known."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollEnded:
+    """One getUpdates at Telegram ended."""
+
+    bot_id: BotId
+    outcome: Outcome
+    seconds: float
+    updates: int = 0
+    timeout: float = 0.0
+    first_after_takeover: float | None = None
+    """Seconds from the decision to take the claim to the start of this, the term's first, poll."""
+    cause: Cause | None = None
+    """With `first_after_takeover`: why the claim had changed hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatesDropped:
+    """Updates came that must not be handed over; Telegram keeps them."""
+
+    bot_id: BotId
+    count: int
+    reason: Dropped
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdateGap:
+    """`update_id` jumped, or repeated: somebody else may consume updates (or some expired)."""
+
+    bot_id: BotId
+    missed: int = 0
+    repeated: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictSeen:
+    """One 409 on getUpdates, any kind. Episodes are counted by `EpisodeOpened`."""
+
+    bot_id: BotId
+    kind: Kind
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeOpened:
+    """A conflict episode began."""
+
+    bot_id: BotId
+    kind: Kind
+    policy: str
+    other: Identity | None = None
+    """PEER: who."""
+    detail: str = ""
+    """Webhook kinds: its host. UNKNOWN: the text."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EpisodeClosed:
+    """A conflict episode ended."""
+
+    bot_id: BotId
+    kind: Kind
+    resolution: str
+    seconds: float
+    conflicts: int
+    missed: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stalled:
+    """The framework has stopped calling us; the claim is given up."""
+
+    bot_id: BotId
+    seconds: float
+    """Since its last call ended."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CallsResumed:
+    """A framework that had stopped calling us calls again."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TokenRefused:
+    """Telegram answered 401: the token was revoked, or is another bot's."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookCallGuarded:
+    """A start-up call (deleteWebhook, drop_pending_updates, a negative offset) was answered by us."""
+
+    bot_id: BotId
+    answer: str
+    """`already_deleted`, `drop_skipped`, `refused`."""
+    detail: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class BeatEnded:
+    """A heartbeat of the session was tried."""
+
+    seconds: float
+    error: str = ""
+    margin: float = 1.0
+    """Share of the lease that was left when it succeeded."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreCalled:
+    """One operation of the store ended."""
+
+    operation: str
+    seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoreTrouble:
+    """The store is not well (or well again: empty text). One sentence for people."""
+
+    text: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionOpened:
+    """This process has a new session in the store."""
+
+    session: str
+    store: str
+    lease: float
+    note: str = ""
+    """One sentence where the store covers less than one would think, else empty."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SessionLost:
+    """This process's session was ended by another, or its file or database was replaced."""
+
+    reason: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ProcessEnding:
+    """We end this process, because we were told to (`standby=False`, `on_rival="exit"`)."""
+
+    bot_id: BotId
+    reason: str
+    code: int = field(default=75)
+
+
+Event = (
+    BotSeen
+    | BotGone
+    | RoleChanged
+    | ClaimChanged
+    | PollEnded
+    | UpdatesDropped
+    | UpdateGap
+    | ConflictSeen
+    | EpisodeOpened
+    | EpisodeClosed
+    | Stalled
+    | CallsResumed
+    | TokenRefused
+    | WebhookCallGuarded
+    | BeatEnded
+    | StoreCalled
+    | StoreTrouble
+    | SessionOpened
+    | SessionLost
+    | ProcessEnding
+)
+
+
+class Listener(Protocol):
+    """Anything that wants to hear of events."""
+
+    def __call__(self, event: Event, /) -> None:
+        """Take one event; return quickly."""
+        ...

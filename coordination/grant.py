@@ -1,0 +1,65 @@
+"""What a holder holds, and whom a guard asks."""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Protocol
+
+from onepoller.coordination import events
+from onepoller.coordination.identity import BotId, Term
+from onepoller.coordination.stores.seam import Episode, Session
+
+if TYPE_CHECKING:
+    from onepoller.coordination.guard import Guard
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Grant:
+    """The claim, as its holder reads it: one immutable snapshot."""
+
+    session: Session
+    term: Term
+    decided_at: float
+    """When the instance decided to take it; monotonic."""
+    cause: events.Cause
+
+
+class Claims(Protocol):
+    """What a guard asks of its instance. Callable from any thread."""
+
+    def want(self, guard: Guard) -> Future[bool]:
+        """Have the claim, or wait for it; the future is true once `guard.granted` was called."""
+        ...
+
+    def unwant(self, guard: Guard) -> None:
+        """No call waits any more."""
+        ...
+
+    def let_go(self, guard: Guard, cause: events.Cause) -> None:
+        """Release the claim, or the wish."""
+        ...
+
+    def is_awaited(self, bot_id: BotId) -> Future[bool]:
+        """Whether another session waits for this claim."""
+        ...
+
+    def pass_on(self, guard: Guard) -> None:
+        """Give the claim to a peer, if one waits."""
+        ...
+
+    def confirm(self) -> Future[bool]:
+        """Beat again, inside the store's order of writes; false where the session is over."""
+        ...
+
+    def suspect(self, bot_id: BotId) -> None:
+        """Look again whether this claim is ours: a look before delivery said no."""
+        ...
+
+    def note_episode(self, bot_id: BotId, episode: Episode | None) -> None:
+        """Keep the open episode with the claim, for a successor."""
+        ...
+
+    def end_process(self, bot_id: BotId, reason: str) -> None:
+        """End this process with exit code 75."""
+        ...

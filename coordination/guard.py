@@ -1,0 +1,338 @@
+"""One bot in one process: its state, its claim, what happens to it, and what is done about it.
+
+What the framework calls is `call`; what the instance does with many guards is `instance`. Both meet here:
+`apply` asks `decide` and performs its actions. A guard that holds its claim reads one snapshot (`grant`) and
+never crosses over to the runner's thread; a call that must wait crosses once. The state is changed by the
+caller and by the runner, one at a time; actions are performed outside the lock.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable
+from concurrent.futures import Future
+
+from onepoller.coordination import conflict, events, stall
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.decide import decide
+from onepoller.coordination.grant import Claims, Grant
+from onepoller.coordination.identity import BotId, Identity
+from onepoller.coordination.offsets import Offsets
+from onepoller.coordination.presence import Presence
+from onepoller.coordination.report import BotReport, Role
+from onepoller.coordination.rivals import RivalWatch
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.situation import (
+    Action,
+    AwaitClaim,
+    ClaimDenied,
+    ClaimLost,
+    ClaimTaken,
+    ConflictMet,
+    EndProcess,
+    HandOn,
+    HandoverAsked,
+    HandoverFailed,
+    Happening,
+    PassClaim,
+    Policy,
+    PollAgain,
+    State,
+    TellEpisodeClosed,
+    TellEpisodeOpened,
+    TimePassed,
+    Watch,
+)
+from onepoller.coordination.stores.seam import Claim, Episode, Offset
+from onepoller.coordination.webhook import host_of
+from onepoller.coordination.wire import Ended, Flight
+
+
+class Guard:
+    """One bot in one process. Made by `Instance.guard`."""
+
+    def __init__(
+        self,
+        bot_id: BotId,
+        *,
+        claims: Claims,
+        settings: Settings,
+        emit: Callable[[events.Event], None],
+        clocks: Clocks,
+    ) -> None:
+        self.bot_id = bot_id
+        self.claims = claims
+        self.settings = settings
+        self.emit = emit
+        self.clocks = clocks
+        self.state = State()
+        self.offsets = Offsets()
+        self.presence = Presence(settings)
+        self.rival = RivalWatch()
+        self.grant: Grant | None = None
+        """The claim that we hold, if we do."""
+        self.flight: Flight | None = None
+        """The poll that is on its way."""
+        self.changed: Future[None] = Future()
+        """Done at the next change of role; then there is a new one."""
+        self.api_root = ""
+        self.last_poll = 0.0
+        """Wall clock of the last poll that was answered 200."""
+        self.conflicts = 0
+        self.next_watch = 0.0
+        self._policy = Policy(
+            on_rival=settings.on_rival, standby=settings.standby, pass_after=settings.pass_after
+        )
+        self._lock = threading.Lock()
+        self._drained: Future[None] | None = None
+        self._untold: conflict.Kind | None = None
+        """A webhook's episode, to be told as soon as its host is known."""
+        self._conflict_text = ""
+        self._episode_since = 0.0
+        self._episode_missed = 0
+        self._is_first_poll = False
+        self._answered_in_standby = False
+
+    def __repr__(self) -> str:
+        grant = f" term {self.grant.term}" if self.grant else ""
+        return f"<Guard bot {self.bot_id} {self.state.role.label}{grant}>"
+
+    # What a call asks
+
+    def allowed(self, action: Action) -> Action:
+        """What the state allows an open call to do now: it may have changed under it."""
+        if isinstance(action, HandOn):
+            return action
+        if self.is_leaving:
+            return AwaitClaim()
+        if self.state.role is Role.BLOCKED or self.state.yielding:
+            return Watch()
+        return action if isinstance(action, PollAgain) else PollAgain()
+
+    @property
+    def is_leaving(self) -> bool:
+        """Whether a poll that starts now must not: the claim is gone, or about to go."""
+        return self.grant is None or self.state.role is Role.DRAINING
+
+    def first_answer(self, seconds: float) -> float:
+        """How long a short poll waits for the claim: in standby not at all the first time."""
+        in_standby = self.state.role is Role.STANDBY
+        wait = 0.0 if in_standby and not self._answered_in_standby else seconds
+        self._answered_in_standby = in_standby
+        return wait
+
+    def outgoing(self, offset: int) -> int:
+        """The offset to send: never behind what the former holder's framework had acknowledged."""
+        return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
+
+    def first_poll_after(self, started: float) -> float | None:
+        """Seconds from the decision to take the claim to the term's first poll; None for the later ones."""
+        is_first, self._is_first_poll = self._is_first_poll, False
+        return started - self.grant.decided_at if is_first and self.grant else None
+
+    # What happened to a poll
+
+    def conflict_met(self, text: str, elapsed: float) -> Action:
+        """A 409: classify it, count it, and say what the call does next."""
+        kind = conflict.classify(
+            conflict.Sighting(
+                text=text,
+                elapsed=elapsed,
+                holds_claim=self.grant is not None,
+                term_age=self.clocks.monotonic() - self.state.taken_at,
+                unclean=self.state.unclean,
+                longest_park=self.state.longest_park,
+            )
+        )
+        self.conflicts += 1
+        self._conflict_text = text
+        self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
+        return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
+
+    def received(self, ids: tuple[int, ...]) -> None:
+        """A batch is handed over; a gap before or inside it is told."""
+        missed, repeated = self.offsets.received(ids)
+        if missed or repeated:
+            self._episode_missed += missed
+            self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
+
+    def drop(self, count: int, reason: events.Dropped) -> None:
+        """A batch is not handed over; Telegram keeps it."""
+        if reason is events.Dropped.STALE_OWNER:
+            self.offsets.refetched()
+            self.lost(events.Cause.SESSION)
+        self.emit(events.UpdatesDropped(bot_id=self.bot_id, count=count, reason=reason))
+
+    def webhook_seen(self, info: dict[str, object] | None) -> None:
+        """Tell the episode, now that getWebhookInfo has answered with the host, or failed (None)."""
+        if self._untold is not None:
+            self._open_episode(self._untold, detail=host_of(str(info.get("url", ""))) if info else "")
+
+    # What the instance tells and asks
+
+    @property
+    def has_open_call(self) -> bool:
+        """Whether a call of the framework is open."""
+        return self.presence.has_open_call
+
+    def sweep(self, now: float) -> bool:
+        """Called about once a second. True: the poll loop is dead, the claim is to go."""
+        flight = self.flight
+        if flight is not None and now > flight.started + flight.timeout + stall.OVERDUE:
+            flight.interrupt(Ended.OVERDUE)
+        if self.state.episode is not None:
+            self.apply(TimePassed())
+        if self.state.role is Role.STOPPED:
+            return False
+        silence = self.presence.overstayed(now)
+        if silence is None:
+            return False
+        if silence.after is not stall.CallEnd.CANCELLED:
+            self.presence.is_stalled = True
+            self.emit(events.Stalled(bot_id=self.bot_id, seconds=now - silence.since))
+        return True
+
+    def granted(self, grant: Grant, claim: Claim, *, came_from: Identity | None) -> None:
+        """The store gave us the claim."""
+        self.offsets.start_term(claim.offset)
+        self.grant = grant
+        self._is_first_poll = True
+        self._answered_in_standby = False
+        taken = ClaimTaken(term=grant.term, cause=grant.cause, clean=claim.clean, episode=claim.episode)
+        self.apply(taken, cause=grant.cause, other=came_from)
+
+    def denied(self, holder: Identity | None, since: float) -> None:
+        """A living holder has it."""
+        if self.state.role is not Role.STANDBY:
+            self.apply(ClaimDenied(holder=holder, since=since), other=holder, since=since)
+
+    def lost(self, cause: events.Cause) -> None:
+        """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
+        self.grant = None
+        if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
+            self.apply(ClaimLost(cause=cause), cause=cause)
+        self._interrupt()
+        if self._drained is not None and not self._drained.done():
+            self._drained.set_result(None)
+
+    def begin_drain(self) -> Future[None]:
+        """Stop new polls and end the open one; the future is done when nothing is open or owed."""
+        self._drained = drained = Future()
+        self.apply(HandoverAsked())
+        self._interrupt()
+        self.settle_drain()
+        return drained
+
+    def end_drain(self) -> None:
+        """The handover did not happen; go on."""
+        self._drained = None
+        if self.grant is not None:
+            self.apply(HandoverFailed())
+
+    def settle_drain(self) -> None:
+        """A drain is done when no poll is on its way and no batch is unacknowledged."""
+        drained = self._drained
+        if drained is None or drained.done() or self.flight is not None or self.offsets.unacknowledged:
+            return
+        drained.set_result(None)
+
+    def landed(self) -> None:
+        """The driver: no poll is on its way any more."""
+        self.flight = None
+        self.settle_drain()
+
+    def _interrupt(self) -> None:
+        flight = self.flight
+        if flight is not None:
+            flight.interrupt(Ended.INTERRUPTED)
+
+    def report(self) -> BotReport:
+        """For `status`."""
+        return BotReport(
+            bot_id=self.bot_id,
+            role=self.state.role,
+            last_poll=self.last_poll,
+            episodes=int(self.state.episode is not None),
+            conflicts=self.conflicts,
+        )
+
+    def offset_to_hand_over(self) -> Offset | None:
+        """What a successor may start from."""
+        return self.offsets.to_hand_over(api_root=self.api_root, now=self.clocks.wall())
+
+    # Decide, and do
+
+    def apply(
+        self,
+        happened: Happening,
+        *,
+        cause: events.Cause | None = None,
+        other: Identity | None = None,
+        since: float = 0.0,
+    ) -> Action:
+        """Ask `decide`, perform what is to be done at once, and return what the open call does next."""
+        with self._lock:
+            was = self.state.role
+            decision = decide(self.state, happened, self.clocks.monotonic(), self._policy)
+            self.state = decision.state
+        flow: Action = AwaitClaim()
+        for action in decision.actions:
+            match action:
+                case TellEpisodeOpened(kind=kind):
+                    self._episode_since = self.clocks.wall()
+                    self._episode_missed = 0
+                    if kind in conflict.WEBHOOK_KINDS:
+                        self._untold = kind
+                    else:
+                        self._open_episode(kind, self._conflict_text if kind is conflict.Kind.UNKNOWN else "")
+                case TellEpisodeClosed():
+                    self._close_episode(action)
+                case PassClaim():
+                    self.claims.pass_on(self)
+                case EndProcess(reason=reason):
+                    self.claims.end_process(self.bot_id, reason)
+                case _:
+                    flow = action
+        if was is not self.state.role:
+            self._tell_role(was, cause, other, since)
+        return flow
+
+    def _tell_role(self, was: Role, cause: events.Cause | None, other: Identity | None, since: float) -> None:
+        changed, self.changed = self.changed, Future()
+        changed.set_result(None)
+        if self.state.yielding:
+            self.rival = RivalWatch()
+        self.emit(
+            events.RoleChanged(
+                bot_id=self.bot_id,
+                role=self.state.role,
+                was=was,
+                term=self.state.term,
+                cause=cause,
+                holder=other if self.state.role is Role.STANDBY else None,
+                holder_since=since,
+            )
+        )
+
+    def _open_episode(self, kind: conflict.Kind, detail: str = "") -> None:
+        self._untold = None
+        policy = str(self.settings.on_rival) if kind in conflict.RIVAL_KINDS else ""
+        self.emit(events.EpisodeOpened(bot_id=self.bot_id, kind=kind, policy=policy, detail=detail))
+        episode = Episode(kind=kind, since=self._episode_since, conflicts=self.conflicts, detail=detail)
+        self.claims.note_episode(self.bot_id, episode)
+
+    def _close_episode(self, closed: TellEpisodeClosed) -> None:
+        if self._untold is not None:
+            self._open_episode(self._untold)
+        self.emit(
+            events.EpisodeClosed(
+                bot_id=self.bot_id,
+                kind=closed.episode.kind,
+                resolution=closed.resolution,
+                seconds=self.clocks.monotonic() - closed.episode.since,
+                conflicts=closed.episode.conflicts,
+                missed=self._episode_missed,
+            )
+        )
+        if closed.resolution != "released":
+            self.claims.note_episode(self.bot_id, None)

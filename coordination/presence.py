@@ -1,0 +1,109 @@
+"""Whether the framework is there: its open call, or since when it has been silent, and who called.
+
+A second call while one is open is our own overlap; it waits. The silence is judged by `stall`.
+"""
+
+from __future__ import annotations
+
+import threading
+import weakref
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+from onepoller.coordination import stall
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.wire import Manners, OnCancel
+
+FINAL_WINDOW = 1.0
+"""A `timeout=0` call within so many seconds after a cancelled long poll is its final confirm."""
+Caller = Callable[[], Any]
+"""Gives the task or thread that called while it lives, else None."""
+
+
+class Presence:
+    """The framework of one bot in one process, as its calls show it."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.is_stalled = False
+        self._settings = settings
+        self._lock = threading.Lock()
+        self._open: Future[None] | None = None
+        self._is_cancelling = False
+        self._final_until = 0.0
+        self._silence: stall.Silence | None = None
+        self._caller: Caller = lambda: None
+        self._longest_pause = 0.0
+
+    def enter(self, mine: Future[None]) -> Future[None] | None:
+        """Open this call; or the future of the one that is open, done when that ends."""
+        with self._lock:
+            if self._open is None:
+                self._open = mine
+                return None
+            return self._open
+
+    @property
+    def has_open_call(self) -> bool:
+        """Whether a call of the framework is open."""
+        return self._open is not None
+
+    def called(self, caller: Caller, now: float) -> bool:
+        """The call is open: the framework lives. True where it had been taken for dead."""
+        silence, self._silence = self._silence, None
+        was_stalled, self.is_stalled = self.is_stalled, False
+        self._is_cancelling = False
+        self._caller = caller
+        if silence is not None and silence.after is stall.CallEnd.EMPTY:
+            self._longest_pause = max(self._longest_pause, now - silence.since)
+        return was_stalled
+
+    def cancelling(self) -> None:
+        """The open call is being cancelled; its connection may take a moment to close."""
+        self._is_cancelling = True
+
+    def leave(
+        self, mine: Future[None], *, how: stall.CallEnd, manners: Manners, now: float, retry_after: float
+    ) -> None:
+        """The call has ended; from now on the framework is silent."""
+        if how is stall.CallEnd.CANCELLED:
+            self._final_until = now + FINAL_WINDOW
+        self._is_cancelling = False
+        self._silence = stall.Silence(
+            since=now,
+            after=how,
+            retry_after=retry_after,
+            fetches_ahead=manners.fetches_ahead,
+            keep_briefly=manners.on_cancel is OnCancel.PAUSE,
+        )
+        with self._lock:
+            self._open = None
+        mine.set_result(None)
+
+    def is_final(self, timeout: float, now: float) -> bool:
+        """Whether a call with this timeout is the last one of a framework that stops."""
+        return timeout == 0 and (self._is_cancelling or now < self._final_until)
+
+    def overstayed(self, now: float) -> stall.Silence | None:
+        """The silence, where it has lasted too long and was not told yet."""
+        silence = self._silence
+        if silence is None or self.is_stalled:
+            return None
+        alive = self._caller() is not None
+        longest = self._longest_pause
+        limit = stall.limit(silence, self._settings, caller_alive=alive, longest_pause=longest)
+        return silence if now - silence.since >= limit else None
+
+
+def caller_of(thing: Any) -> Caller:
+    """A look at a task or thread that does not keep it alive."""
+    reference = weakref.ref(thing)
+
+    def look() -> Any:
+        alive = reference()
+        if alive is None:
+            return None
+        ended = alive.done() if hasattr(alive, "done") else not alive.is_alive()
+        return None if ended else alive
+
+    return look

@@ -1,0 +1,56 @@
+"""Reading a Bot API reply, and writing the one that says "no updates"."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from onepoller.coordination.wire import Delivered, Refused
+
+EMPTY_BODY = b'{"ok":true,"result":[]}'
+"""What the server answers where there are no updates, byte for byte."""
+_EMPTY: dict[str, Any] = json.loads(EMPTY_BODY)
+
+
+def outcome_of(status: int, body: Mapping[str, Any] | None, reply: Any) -> Delivered | Refused:
+    """The outcome of a getUpdates from its HTTP status and decoded body (None: it was no JSON object).
+
+    A 200 without a list of updates counts as an error of the server: it is handed on as it is.
+    """
+    body = body or {}
+    result = body.get("result")
+    if status // 100 == 2 and body.get("ok") and isinstance(result, list):
+        ids = tuple(
+            u["update_id"] for u in result if isinstance(u, dict) and isinstance(u.get("update_id"), int)
+        )
+        return Delivered(update_ids=ids, reply=reply)
+    code = body.get("error_code")
+    parameters = body.get("parameters")
+    retry_after = parameters.get("retry_after", 0) if isinstance(parameters, dict) else 0
+    return Refused(
+        status=code if isinstance(code, int) else status,
+        text=str(body.get("description", "")),
+        reply=reply,
+        retry_after=float(retry_after) if isinstance(retry_after, int | float) else 0.0,
+    )
+
+
+def decoded(content: bytes) -> dict[str, Any] | None:
+    """A body as a JSON object, or None where it is none."""
+    if content == EMPTY_BODY:
+        return _EMPTY  # what nearly every poll brings
+    try:
+        body = json.loads(content)
+    except ValueError:
+        return None
+    return body if isinstance(body, dict) else None
+
+
+def result_of(status: int, content: bytes) -> dict[str, Any]:
+    """The `result` object of a read-only method; raises RuntimeError where it failed."""
+    body = decoded(content) or {}
+    result = body.get("result")
+    if status // 100 != 2 or not isinstance(result, dict):
+        raise RuntimeError(f"the Bot API answered {status} {body.get('description', '')!r}")
+    return result

@@ -1,0 +1,223 @@
+"""The nouns of the decision: the state of one bot in one process, what can happen to it, what to do then.
+
+Only data. The rules are in `decide`. Times are monotonic seconds passed in by the caller.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from onepoller.coordination.conflict import Kind
+from onepoller.coordination.events import Cause
+from onepoller.coordination.identity import Identity, Term
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.stores.seam import Episode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class OpenEpisode:
+    """An episode that is going on, as this process counts it."""
+
+    kind: Kind
+    since: float
+    conflicts: int = 1
+    last: float = 0.0
+    longest_gap: float = 0.0
+    """Between two 409s of it, seconds: the rival's rhythm."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class State:
+    """One bot in one process."""
+
+    role: Role = Role.STARTING
+    term: Term | None = None
+    """The term that we hold; None without the claim."""
+    taken_at: float = 0.0
+    unclean: bool = False
+    """The predecessor did not end its poll: its ghost may answer us with a 409."""
+    longest_park: float = 0.0
+    quick_conflicts: int = 0
+    """409s in a row that came in under half a second."""
+    yielding: bool = False
+    """CONTENDED, and not polling: the rival has the bot."""
+    episode: OpenEpisode | None = None
+    failing_since: float | None = None
+    passes: int = 0
+    """How often the claim was passed on since a poll last succeeded."""
+
+
+# What can happen
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Called:
+    """The framework called us and we do not hold the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimTaken:
+    """The store gave us the claim."""
+
+    term: Term
+    cause: Cause
+    clean: bool = True
+    episode: Episode | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimDenied:
+    """A living session holds the claim, or is before us in the line."""
+
+    holder: Identity | None
+    since: float = 0.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClaimLost:
+    """The claim is not ours any more, or we have let it go."""
+
+    cause: Cause
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Answered:
+    """Telegram answered a poll with 200."""
+
+    updates: int
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Failed:
+    """A poll ended with an error that is no 409; the framework is given it."""
+
+    unauthorized: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ConflictMet:
+    """A poll was answered 409."""
+
+    kind: Kind
+    elapsed: float
+    jitter: float
+    """0 to 1."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookGone:
+    """getWebhookInfo shows no webhook any more."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalGone:
+    """While we yielded, nobody took what waited: the rival is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverAsked:
+    """A peer is to have the claim."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandoverFailed:
+    """The peer is gone, or the store did not take it; we go on."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TimePassed:
+    """The sweep came by."""
+
+
+Happening = (
+    Called
+    | ClaimTaken
+    | ClaimDenied
+    | ClaimLost
+    | Answered
+    | Failed
+    | ConflictMet
+    | WebhookGone
+    | RivalGone
+    | HandoverAsked
+    | HandoverFailed
+    | TimePassed
+)
+
+
+# What to do
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HandOn:
+    """Give the outcome of this poll to the framework."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PollAgain:
+    """Poll again inside the same call."""
+
+    after: float = 0.0
+    renew_after: float | None = None
+    """End that poll after so long and send it anew."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class AwaitClaim:
+    """Wait for the claim inside the same call."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Watch:
+    """Watch from outside, read-only, inside the same call: the webhook, or the rival."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class PassClaim:
+    """Give the claim to a waiting peer, if there is one."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellEpisodeOpened:
+    """An episode began."""
+
+    kind: Kind
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellEpisodeClosed:
+    """An episode ended."""
+
+    episode: OpenEpisode
+    resolution: str
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EndProcess:
+    """End this process with exit code 75."""
+
+    reason: str
+
+
+Action = (
+    HandOn | PollAgain | AwaitClaim | Watch | PassClaim | TellEpisodeOpened | TellEpisodeClosed | EndProcess
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Policy:
+    """The settings that the decision depends on."""
+
+    on_rival: OnRival = OnRival.HOLD
+    standby: bool = True
+    pass_after: float = 60.0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Decision:
+    """The next state and what to do."""
+
+    state: State
+    actions: tuple[Action, ...] = ()

@@ -1,0 +1,105 @@
+"""Our own session file: the lock that says that we live, and the beat that says that we are not frozen.
+
+The file: 8 bytes counter, 8 bytes wall clock (double), 4 bytes length of the header, the header, the report.
+A beat overwrites the first 16 bytes in place: no transaction, no fsync, no disk space. The header never
+changes; with it a database that was lost is made anew (`rebuild`). The report is rewritten when it has
+changed.
+"""
+
+from __future__ import annotations
+
+import errno
+import os
+import struct
+import time
+from dataclasses import dataclass
+from pathlib import Path
+
+from onepoller.coordination.stores.file import flock
+from onepoller.coordination.stores.file.marks import Inode, inode_at, inode_of
+
+BEAT = struct.Struct("<Qd")
+_LENGTH = struct.Struct("<I")
+_PREFIX = BEAT.size + _LENGTH.size
+
+
+class SessionFile:
+    """Made locked; the lock is free when it is closed, however that happens."""
+
+    def __init__(self, path: Path, descriptor: int, *, header: bytes) -> None:
+        self.path = path
+        self._descriptor = descriptor
+        self._inode = inode_of(os.fstat(descriptor))
+        self._report_at = _PREFIX + len(header)
+        self._report = b""
+        self._count = 0
+
+    @classmethod
+    def create(cls, path: Path, *, mode: int, header: bytes) -> SessionFile:
+        """A new file with an exclusive lock. Raises OSError; then there is no file."""
+        flags = os.O_RDWR | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+        descriptor = os.open(path, flags, mode)
+        try:
+            os.fchmod(descriptor, mode)  # whatever the umask
+            start = BEAT.pack(0, time.time()) + _LENGTH.pack(len(header)) + header
+            if not flock.take(descriptor):
+                raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # noqa: TRY301
+            if os.pwrite(descriptor, start, 0) != len(start):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))  # noqa: TRY301
+            return cls(path, descriptor, header=header)
+        except BaseException:
+            os.unlink(path)
+            os.close(descriptor)
+            raise
+
+    @property
+    def inode(self) -> Inode:
+        """Device and inode of the file that we have open."""
+        return self._inode
+
+    def beat(self, report: bytes) -> None:
+        """Say that we live, and what our bots do; on a full disk only the first."""
+        self._count += 1
+        os.pwrite(self._descriptor, BEAT.pack(self._count, time.time()), 0)
+        if report == self._report:
+            return
+        try:
+            written = os.pwrite(self._descriptor, report, self._report_at)
+            if len(report) < len(self._report):
+                os.ftruncate(self._descriptor, self._report_at + len(report))
+        except OSError as error:
+            if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+                raise
+        else:
+            self._report = report[:written]
+
+    def is_in_place(self) -> bool:
+        """Whether the path still leads to the file that we have locked."""
+        return inode_at(self.path) == self._inode
+
+    def close(self) -> None:
+        """Free the lock, which everybody who watches the directory hears. Also what a forked child does."""
+        if self._descriptor >= 0:
+            os.close(self._descriptor)
+            self._descriptor = -1
+
+    def unlink(self) -> None:
+        """Remove the path, if it still leads to our file."""
+        if self.is_in_place():
+            self.path.unlink(missing_ok=True)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Content:
+    """What a session file says."""
+
+    header: bytes
+    report: bytes
+
+
+def parse(content: bytes) -> Content:
+    """The parts of a session file; empty ones where it is too short."""
+    if len(content) < _PREFIX:
+        return Content(header=b"", report=b"")
+    (length,) = _LENGTH.unpack_from(content, BEAT.size)
+    return Content(header=content[_PREFIX : _PREFIX + length], report=content[_PREFIX + length :])

@@ -1,0 +1,161 @@
+"""What is written, statement by statement; each function runs inside a transaction of the caller's."""
+
+from __future__ import annotations
+
+import sqlite3
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+
+from onepoller.coordination.errors import SessionOver
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.stores.file.rows import (
+    CLAIM,
+    SESSION,
+    WISH,
+    SessionRow,
+    parameter,
+    row_of_claim,
+    row_of_wish,
+    session_of,
+    wish_of,
+)
+from onepoller.coordination.stores.seam import Batch, Claim, Wish
+
+Proof = Callable[[SessionRow], bool]
+"""Whether a session is over, looked at now."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Outcome:
+    """What a batch did."""
+
+    written: Mapping[BotId, Claim]
+    ended: Sequence[SessionRow] = field(default=())
+    """Sessions that this transaction has ended: their files are to be unlinked."""
+
+
+def apply(
+    connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, first_term: Term, prove: Proof
+) -> Outcome:
+    """Write a batch: the claims whose version is the expected one, and whose condition can be proved."""
+    check_alive(connection, writer)
+    versions = _versions(connection, [swap.claim.bot_id for swap in batch.swaps])
+    matching = [swap for swap in batch.swaps if versions.get(swap.claim.bot_id, 0) == swap.claim.version]
+    required = {swap.requires_over for swap in matching if swap.requires_over is not None}
+    over, ended = _prove(connection, required, prove)
+    written = {
+        swap.claim.bot_id: _next(swap.claim, first_term)
+        for swap in matching
+        if swap.requires_over is None or swap.requires_over in over
+    }
+    connection.executemany(
+        f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
+        map(row_of_claim, written.values()),
+    )
+    _write_wishes(connection, writer, batch)
+    return Outcome(written=written, ended=ended)
+
+
+def enter(connection: sqlite3.Connection, row: SessionRow, *, is_dead: Proof) -> Sequence[SessionRow]:
+    """Add a session, and forget those that died holding nothing; gives the files to unlink."""
+    connection.execute(
+        f"INSERT OR REPLACE INTO sessions ({SESSION}) VALUES (?, ?, ?, ?, 0)",  # noqa: S608  # our own names
+        (row.id, row.inode, row.lease, row.identity),
+    )
+    named = {name for pair in connection.execute("SELECT DISTINCT holder, heir FROM claims") for name in pair}
+    idle = [other for other in sessions(connection) if other.id not in named and other.id != row.id]
+    gone = [other for other in idle if other.is_over or is_dead(other)]
+    _end(connection, gone)
+    connection.executemany("DELETE FROM sessions WHERE id = ?", [(other.id,) for other in gone])
+    return gone
+
+
+def leave(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """End our own session, unless somebody has done so: its claims are free, without a clean end."""
+    if not is_alive(connection, session_id):
+        return
+    connection.execute("UPDATE sessions SET is_over = 1 WHERE id = ?", (session_id,))
+    connection.execute("DELETE FROM wishes WHERE session = ?", (session_id,))
+    connection.execute(
+        "UPDATE claims SET holder = NULL, heir = NULL, clean = 0, version = version + 1 WHERE holder = ?",
+        (session_id,),
+    )
+
+
+def check_alive(connection: sqlite3.Connection, session_id: SessionId) -> None:
+    """Raise SessionOver unless the database names the session and has not ended it."""
+    if not is_alive(connection, session_id):
+        raise SessionOver(f"Session {session_id} was ended by another process; open a new one.")
+
+
+def is_alive(connection: sqlite3.Connection, session_id: SessionId) -> bool:
+    """Whether the database names the session and has not ended it."""
+    query = "SELECT 1 FROM sessions WHERE id = ? AND NOT is_over"
+    return connection.execute(query, (session_id,)).fetchone() is not None
+
+
+def sessions(connection: sqlite3.Connection) -> Iterator[SessionRow]:
+    """Every session there is."""
+    return map(session_of, connection.execute(f"SELECT {SESSION} FROM sessions"))  # noqa: S608  # our own names
+
+
+def _versions(connection: sqlite3.Connection, bots: Sequence[BotId]) -> dict[BotId, int]:
+    query = "SELECT bot_id, version FROM claims WHERE bot_id IN (SELECT value FROM json_each(?))"
+    return dict(connection.execute(query, (parameter(bots),)).fetchall())
+
+
+def _prove(
+    connection: sqlite3.Connection, required: Collection[SessionId], prove: Proof
+) -> tuple[set[SessionId], list[SessionRow]]:
+    """Which of the required sessions are over, and which of them this transaction ends."""
+    query = f"SELECT {SESSION} FROM sessions WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608  # our own names
+    rows = [session_of(row) for row in connection.execute(query, (parameter(required),))]
+    ended = [row for row in rows if not row.is_over and prove(row)]
+    _end(connection, ended)
+    alive = {row.id for row in rows if not row.is_over} - {row.id for row in ended}
+    # One that has no row any more was over long ago: its process finds no row either, and never writes again.
+    return set(required) - alive, ended
+
+
+def _end(connection: sqlite3.Connection, ended: Collection[SessionRow]) -> None:
+    ids = [(row.id,) for row in ended]
+    connection.executemany("UPDATE sessions SET is_over = 1 WHERE id = ?", ids)
+    connection.executemany("DELETE FROM wishes WHERE session = ?", ids)
+
+
+def _next(claim: Claim, first_term: Term) -> Claim:
+    """The claim as it is written. Spelled out: `dataclasses.replace` takes 80 ms for 10,000."""
+    return Claim(
+        bot_id=claim.bot_id,
+        version=claim.version + 1,
+        holder=claim.holder,
+        term=claim.term if claim.version else max(claim.term, first_term),
+        since=claim.since,
+        heir=claim.heir,
+        clean=claim.clean,
+        offset=claim.offset,
+        episode=claim.episode,
+    )
+
+
+def _write_wishes(connection: sqlite3.Connection, writer: SessionId, batch: Batch) -> None:
+    """Write what differs: a wish that stands as it is costs no write."""
+    if any(wish.session != writer for wish in batch.wishes):
+        raise ValueError("a session writes its own wishes only")
+    if batch.wishes:
+        standing = _standing(connection, writer)
+        connection.executemany(
+            "INSERT INTO wishes (bot_id, session, priority, mode, aim) VALUES (?, ?, ?, ?, ?)"
+            " ON CONFLICT (bot_id, session) DO UPDATE SET"
+            " priority = excluded.priority, mode = excluded.mode, aim = excluded.aim",
+            [row for row in map(row_of_wish, batch.wishes) if row not in standing],
+        )
+    if batch.withdrawn:
+        query = "DELETE FROM wishes WHERE session = ? AND bot_id IN (SELECT value FROM json_each(?))"
+        connection.execute(query, (writer, parameter(batch.withdrawn)))
+
+
+def _standing(connection: sqlite3.Connection, writer: SessionId) -> set[tuple[object, ...]]:
+    query = f"SELECT {WISH} FROM wishes WHERE session = ?"  # noqa: S608  # our own names
+    wishes: Iterator[Wish] = map(wish_of, connection.execute(query, (writer,)))
+    return {row_of_wish(wish) for wish in wishes}

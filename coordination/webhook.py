@@ -1,0 +1,50 @@
+"""Start-up calls that would remove somebody's webhook: what is answered, sent, or refused. Pure.
+
+Frameworks call deleteWebhook when polling starts, some with drop_pending_updates. Such a call never waits: a
+bootstrap that hangs is no standby (design, section 7).
+"""
+
+from __future__ import annotations
+
+from enum import Enum, auto
+from urllib.parse import urlsplit
+
+from onepoller.coordination.settings import OnWebhook
+
+
+class Verdict(Enum):
+    """What to do with a guarded deleteWebhook."""
+
+    ANSWER = auto()
+    """There is no webhook: answer as done, send nothing."""
+    ANSWER_UNDROPPED = auto()
+    """The same, and pending updates are *not* dropped: a living peer is there to handle them."""
+    SEND = auto()
+    SEND_UNDROPPED = auto()
+    """Delete the webhook, and leave the pending updates to the peer."""
+    REFUSE = auto()
+
+
+def judge(*, url: str, drop: bool, has_peer: bool, policy: OnWebhook) -> Verdict:
+    """What to do with a deleteWebhook.
+
+    `url`: of the webhook that is set now, or empty. `drop`: drop_pending_updates was asked for; that means
+    "what came before I was started", so it is done only by an instance that finds no living peer.
+    """
+    if url and policy is OnWebhook.REFUSE:
+        return Verdict.REFUSE
+    if url:
+        return Verdict.SEND_UNDROPPED if drop and has_peer else Verdict.SEND
+    if not drop:
+        return Verdict.ANSWER
+    return Verdict.ANSWER_UNDROPPED if has_peer else Verdict.SEND
+
+
+def host_of(url: str) -> str:
+    """The host of a webhook's URL: its path often holds a secret, so nothing else is ever shown."""
+    if not url:
+        return ""
+    try:
+        return urlsplit(url if "//" in url else f"https://{url}").hostname or "an unknown host"
+    except ValueError:
+        return "an unknown host"

@@ -1,0 +1,347 @@
+"""The decision: who is next, and what one bot in one process does."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from itertools import product
+
+import pytest
+
+from onepoller.coordination.conflict import Kind
+from onepoller.coordination.decide import (
+    TABLE,
+    IllegalHappening,
+    decide,
+    line,
+    next_holder,
+    successor_asked_for,
+)
+from onepoller.coordination.events import Cause
+from onepoller.coordination.identity import BotId, Identity, SessionId, Term
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.situation import (
+    Answered,
+    AwaitClaim,
+    Called,
+    ClaimDenied,
+    ClaimLost,
+    ClaimTaken,
+    ConflictMet,
+    EndProcess,
+    Failed,
+    HandOn,
+    HandoverAsked,
+    HandoverFailed,
+    PassClaim,
+    Policy,
+    PollAgain,
+    RivalGone,
+    State,
+    TellEpisodeClosed,
+    TellEpisodeOpened,
+    TimePassed,
+    Watch,
+    WebhookGone,
+)
+from onepoller.coordination.stores.seam import Claim, Episode, Liveness, SessionRecord, Wish, WishMode
+
+BOT = BotId(42)
+A, B, C = SessionId("a"), SessionId("b"), SessionId("c")
+HOLD = Policy()
+YIELD = Policy(on_rival=OnRival.YIELD)
+POLLING = State(role=Role.POLLING, term=Term(3), taken_at=0.0)
+
+
+def wish(
+    session: SessionId,
+    since: int,
+    *,
+    priority: int = 0,
+    mode: WishMode = WishMode.STANDBY,
+    aim: int | None = None,
+) -> Wish:
+    """A wish for the bot of these tests."""
+    return Wish(
+        bot_id=BOT,
+        session=session,
+        since=since,
+        priority=priority,
+        mode=mode,
+        aim=None if aim is None else Term(aim),
+    )
+
+
+def sessions(**liveness: Liveness) -> dict[SessionId, SessionRecord]:
+    """Sessions and what is known of them."""
+    who = Identity(host="h", boot_id="b", pid_namespace=1, pid=1, start_ticks=1, started_at=0.0)
+    return {
+        SessionId(name): SessionRecord(id=SessionId(name), identity=who, liveness=alive, lease=10.0)
+        for name, alive in liveness.items()
+    }
+
+
+def rival(elapsed: float = 2.0, *, kind: Kind = Kind.RIVAL, jitter: float = 0.5) -> ConflictMet:
+    """A 409 of a rival."""
+    return ConflictMet(kind=kind, elapsed=elapsed, jitter=jitter)
+
+
+HELD = Claim(bot_id=BOT, version=7, holder=A, term=Term(3))
+FREE = replace(HELD, holder=None)
+
+
+@pytest.mark.parametrize(
+    ("claim", "wishes", "expected"),
+    [
+        pytest.param(FREE, [], None, id="nobody waits"),
+        pytest.param(FREE, [wish(B, 1), wish(C, 2)], B, id="first come, first served"),
+        pytest.param(FREE, [wish(B, 1), wish(C, 2, priority=5)], C, id="priority before arrival"),
+        pytest.param(
+            replace(FREE, heir=B), [wish(B, 9), wish(C, 2, priority=5)], B, id="the heir before priority"
+        ),
+        pytest.param(replace(FREE, heir=A), [wish(B, 1)], B, id="an heir that does not wait is passed over"),
+        pytest.param(HELD, [wish(B, 1, priority=9)], None, id="priority never pushes a living holder out"),
+        pytest.param(
+            FREE, [wish(B, 1, mode=WishMode.HANDOVER)], None, id="who asks for a handover wants nothing"
+        ),
+    ],
+)
+def test_next_holder(claim: Claim, wishes: list[Wish], expected: SessionId | None) -> None:
+    """One session is named, by directed transfer, then priority, then first come."""
+    assert expected == next_holder(
+        claim, wishes, sessions(a=Liveness.ALIVE, b=Liveness.ALIVE, c=Liveness.ALIVE)
+    )
+
+
+@pytest.mark.parametrize("liveness", [Liveness.OVER, Liveness.SILENT])
+def test_a_holder_that_is_over_or_silent_can_be_followed(liveness: Liveness) -> None:
+    """The claim of a session that is over, or seems to be, goes to the next in line."""
+    assert next_holder(HELD, [wish(B, 1)], sessions(a=liveness)) == B
+
+
+def test_line_orders_everybody_who_waits() -> None:
+    """The n-th in line is the n-th to write."""
+    assert line(replace(FREE, heir=C), [wish(A, 1), wish(B, 2, priority=1), wish(C, 3)]) == [C, B, A]
+
+
+def test_of_several_who_ask_for_one_term_the_first_recorded_wins() -> None:
+    """Fifty at once make one handover."""
+    asking = [wish(C, 5, mode=WishMode.TAKEOVER, aim=3), wish(B, 4, mode=WishMode.REPLACE, aim=3)]
+
+    assert successor_asked_for(HELD, asking) == asking[1]
+
+
+def test_a_wish_for_a_term_that_has_passed_asks_nobody() -> None:
+    """Somebody else has replaced the holder already."""
+    assert successor_asked_for(HELD, [wish(B, 1, mode=WishMode.REPLACE, aim=2), wish(C, 2)]) is None
+
+
+def test_an_illegal_happening_raises_and_changes_nothing() -> None:
+    """A caller's defect shows at once."""
+    state = State(role=Role.DRAINING, term=Term(1))
+
+    with pytest.raises(IllegalHappening, match="str in draining"):
+        decide(state, "nonsense", 0.0, HOLD)  # type: ignore[arg-type]
+
+
+ALL = [
+    Called(),
+    ClaimTaken(term=Term(4), cause=Cause.FREE),
+    ClaimDenied(holder=None),
+    ClaimLost(cause=Cause.SESSION),
+    Answered(updates=1, elapsed=1.0),
+    Failed(),
+    *(rival(kind=kind) for kind in Kind),
+    WebhookGone(),
+    RivalGone(),
+    HandoverAsked(),
+    HandoverFailed(),
+    TimePassed(),
+]
+
+
+POSSIBLE = [(role, happened) for role, happened in product(Role, ALL) if (role, type(happened)) in TABLE]
+
+
+@pytest.mark.parametrize(("role", "happened"), POSSIBLE, ids=str)
+def test_no_state_is_terminal(role: Role, happened: object) -> None:
+    """Whatever happens in whatever state, being given the claim leads back to polling."""
+    after = decide(State(role=role, term=Term(3)), happened, 1.0, HOLD).state  # type: ignore[arg-type]
+
+    assert decide(after, ClaimTaken(term=Term(9), cause=Cause.FREE), 2.0, HOLD).state.role is Role.POLLING
+
+
+def test_a_taken_claim_is_polled() -> None:
+    """The term and whether a ghost may be about are kept."""
+    state = decide(State(), ClaimTaken(term=Term(8), cause=Cause.DIED, clean=False), 5.0, HOLD).state
+
+    assert (state.role, state.term, state.taken_at, state.unclean) == (Role.POLLING, 8, 5.0, True)
+
+
+def test_an_open_episode_goes_on_with_the_successor() -> None:
+    """The claim carries the episode: the successor is contended from its start."""
+    episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7)
+
+    state = decide(State(), ClaimTaken(term=Term(8), cause=Cause.DIED, episode=episode), 5.0, HOLD).state
+
+    assert state.role is Role.CONTENDED
+    assert state.episode is not None
+    assert state.episode.conflicts == 7
+
+
+def test_a_bot_blocked_by_a_webhook_is_blocked_for_the_successor() -> None:
+    """It watches, and does not poll into the webhook."""
+    episode = Episode(kind=Kind.WEBHOOK_ACTIVE, since=0.0)
+
+    assert (
+        decide(State(), ClaimTaken(term=Term(8), cause=Cause.DIED, episode=episode), 5.0, HOLD).state.role
+        is Role.BLOCKED
+    )
+
+
+def test_hold_polls_again_at_once_and_renews() -> None:
+    """The rival, not we, is put on the server's 3 s hold."""
+    decision = decide(POLLING, rival(), 10.0, HOLD)
+
+    assert decision.state.role is Role.CONTENDED
+    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0, renew_after=1.5))
+
+
+def test_hold_pauses_from_the_third_quick_conflict_on() -> None:
+    """A server that refuses the newcomer would otherwise make a storm of it."""
+    state = POLLING
+    pauses = []
+    for number in range(4):
+        decision = decide(state, rival(0.1, jitter=0.25), 10.0 + number, HOLD)
+        state = decision.state
+        pauses += [a.after for a in decision.actions if isinstance(a, PollAgain)]
+
+    assert pauses == [0.0, 0.0, 0.75, 0.75]
+
+
+def test_an_answered_poll_ends_a_row_of_quick_conflicts() -> None:
+    """Only conflicts in a row count."""
+    state = decide(replace(POLLING, quick_conflicts=2), Answered(updates=0, elapsed=1.0), 1.0, HOLD).state
+
+    assert state.quick_conflicts == 0
+
+
+def test_yield_stops_polling_and_watches() -> None:
+    """The claim is kept, so that our peers do not walk into the same fight."""
+    decision = decide(POLLING, rival(), 10.0, YIELD)
+
+    assert (decision.state.yielding, decision.state.term) == (True, 3)
+    assert decision.actions[-1] == Watch()
+
+
+def test_exit_ends_the_process() -> None:
+    """For those whose supervisor wants it."""
+    decision = decide(POLLING, rival(), 10.0, Policy(on_rival=OnRival.EXIT))
+
+    assert any(isinstance(action, EndProcess) for action in decision.actions)
+
+
+def test_the_episode_opens_once() -> None:
+    """Episodes are counted, not 409 replies."""
+    state = decide(POLLING, rival(), 10.0, HOLD).state
+    again = decide(state, rival(), 13.0, HOLD)
+
+    assert again.state.episode is not None
+    assert again.state.episode.conflicts == 2
+    assert not [a for a in again.actions if isinstance(a, TellEpisodeOpened)]
+
+
+def test_a_single_won_poll_does_not_end_an_episode() -> None:
+    """It is not over until it is quiet."""
+    state = decide(POLLING, rival(), 10.0, HOLD).state
+
+    assert decide(state, Answered(updates=1, elapsed=1.0), 12.0, HOLD).state.episode is not None
+
+
+def test_an_episode_ends_after_ten_quiet_seconds() -> None:
+    """The rival has gone."""
+    state = decide(POLLING, rival(), 10.0, HOLD).state
+    decision = decide(state, TimePassed(), 20.0, HOLD)
+
+    assert decision.state.role is Role.POLLING
+    assert [a.resolution for a in decision.actions if isinstance(a, TellEpisodeClosed)] == ["rival_gone"]
+
+
+def test_a_slow_rival_is_given_its_own_rhythm() -> None:
+    """One that came back after 30 s is not gone after 10: hysteresis."""
+    state = decide(POLLING, rival(), 10.0, HOLD).state
+    state = decide(state, rival(), 40.0, HOLD).state
+
+    assert decide(state, TimePassed(), 84.0, HOLD).state.episode is not None
+    assert decide(state, TimePassed(), 85.0, HOLD).state.episode is None
+
+
+def test_a_peers_conflict_means_standby_at_once() -> None:
+    """The store knows who has the claim."""
+    decision = decide(POLLING, rival(kind=Kind.PEER), 10.0, HOLD)
+
+    assert (decision.state.role, decision.state.term) == (Role.STANDBY, None)
+    assert decision.actions[-1] == AwaitClaim()
+
+
+def test_a_ghost_is_no_episode() -> None:
+    """It is waited out, 1 to 3 s."""
+    decision = decide(POLLING, rival(0.1, kind=Kind.GHOST, jitter=0.5), 10.0, HOLD)
+
+    assert (decision.state, decision.actions) == (POLLING, (PollAgain(after=2.0),))
+
+
+@pytest.mark.parametrize("kind", [Kind.WEBHOOK_ACTIVE, Kind.WEBHOOK_SET])
+def test_a_webhook_blocks_until_it_is_gone(kind: Kind) -> None:
+    """It is watched; nothing is deleted; polling resumes by itself."""
+    blocked = decide(POLLING, rival(kind=kind), 10.0, HOLD)
+    resumed = decide(blocked.state, WebhookGone(), 20.0, HOLD)
+
+    assert blocked.actions[-1] == Watch()
+    assert (resumed.state.role, resumed.actions[-1]) == (Role.POLLING, PollAgain())
+
+
+def test_a_holder_that_only_fails_passes_the_claim_on_with_doubling_gaps() -> None:
+    """With Telegram down nothing dances."""
+    state, passed = POLLING, []
+    for second in range(0, 500, 10):
+        decision = decide(state, Failed(), float(second), HOLD)
+        state = decision.state
+        passed += [second for action in decision.actions if isinstance(action, PassClaim)]
+
+    assert passed == [60, 180, 420]
+
+
+def test_a_refused_token_passes_the_claim_on_at_once() -> None:
+    """The peer may have the new token."""
+    assert PassClaim() in decide(POLLING, Failed(unauthorized=True), 1.0, HOLD).actions
+
+
+def test_a_success_ends_the_row_of_failures() -> None:
+    """Then the next row starts from the beginning."""
+    state = decide(POLLING, Failed(), 0.0, HOLD).state
+    state = decide(state, Answered(updates=0, elapsed=1.0), 30.0, HOLD).state
+
+    assert PassClaim() not in decide(state, Failed(), 61.0, HOLD).actions
+
+
+def test_no_standby_ends_the_process_where_another_polls() -> None:
+    """`standby=False`."""
+    decision = decide(State(), ClaimDenied(holder=None), 1.0, Policy(standby=False))
+
+    assert any(isinstance(action, EndProcess) for action in decision.actions)
+
+
+def test_a_handover_that_failed_goes_on_polling() -> None:
+    """Nothing is terminal."""
+    draining = decide(POLLING, HandoverAsked(), 1.0, HOLD).state
+
+    assert draining.role is Role.DRAINING
+    assert decide(draining, HandoverFailed(), 2.0, HOLD).state.role is Role.POLLING
+
+
+def test_a_poll_that_ends_while_draining_is_handed_on() -> None:
+    """The look before delivery judges it, not the phase."""
+    draining = replace(POLLING, role=Role.DRAINING)
+
+    assert decide(draining, Answered(updates=3, elapsed=1.0), 2.0, HOLD).actions == (HandOn(),)

@@ -1,0 +1,577 @@
+"""The guard, step by step: no loop, no thread, no clock but the one that the test turns."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from onepoller.coordination import call, events
+from onepoller.coordination.call import Steps
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.conflict import Kind
+from onepoller.coordination.events import Cause
+from onepoller.coordination.grant import Grant
+from onepoller.coordination.guard import Guard
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import OnRival, Settings
+from onepoller.coordination.stores.seam import Claim, Episode, Offset
+from onepoller.coordination.wire import (
+    NOTHING,
+    Ask,
+    Await,
+    Delivered,
+    Ended,
+    Manners,
+    OnCancel,
+    Refused,
+    Request,
+    SendPoll,
+)
+
+BOT = BotId(42)
+G = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
+W = (
+    "Conflict: can't use getUpdates method while webhook is active; "
+    "use deleteWebhook to delete the webhook first"
+)
+RIVAL = Refused(status=409, text=G, reply="409")
+PLAIN = Manners()
+PTB = Manners(on_cancel=OnCancel.STOPPING, fetches_ahead=True)
+
+
+class Session:
+    """Our session: the test says what it knows."""
+
+    id = SessionId("own")
+
+    def __init__(self) -> None:
+        self.deadline = 1e9
+        self.is_ours = True
+
+    def has_claim(self, _bot_id: BotId, _term: Term) -> bool:
+        """What the test says."""
+        return self.is_ours
+
+
+class FakeClaims:
+    """The instance, as a guard sees it: it notes what it is asked."""
+
+    def __init__(self) -> None:
+        self.said: list[Any] = []
+        self.futures: list[Future[bool]] = []
+        self.awaited = False
+
+    def _future(self, *said: Any) -> Future[bool]:
+        self.said.append(said)
+        future: Future[bool] = Future()
+        self.futures.append(future)
+        return future
+
+    def want(self, _guard: Guard) -> Future[bool]:
+        return self._future("want")
+
+    def unwant(self, _guard: Guard) -> None:
+        self.said.append(("unwant",))
+
+    def let_go(self, guard: Guard, cause: Cause) -> None:
+        self.said.append(("let_go", cause))
+        guard.lost(cause)
+
+    def is_awaited(self, _bot_id: BotId) -> Future[bool]:
+        return self._future("is_awaited")
+
+    def pass_on(self, _guard: Guard) -> None:
+        self.said.append(("pass_on",))
+
+    def confirm(self) -> Future[bool]:
+        return self._future("confirm")
+
+    def suspect(self, bot_id: BotId) -> None:
+        self.said.append(("suspect", bot_id))
+
+    def note_episode(self, _bot_id: BotId, episode: Episode | None) -> None:
+        self.said.append(("note", episode.kind if episode else None))
+
+    def end_process(self, _bot_id: BotId, _reason: str) -> None:
+        self.said.append(("end_process",))
+
+
+class Wire:
+    """Only what a guard reads of it; the test performs the steps."""
+
+    api_root = "http://api"
+
+    def __init__(self, manners: Manners) -> None:
+        self.manners = manners
+
+    async def poll(self, request: Request) -> Delivered | Refused:
+        """Not called: the test answers."""
+        raise AssertionError(request)
+
+    async def ask(self, method: str) -> dict[str, Any]:
+        """Not called: the test answers."""
+        raise AssertionError(method)
+
+
+class Bench:
+    """A guard on a bench, with a clock in hand."""
+
+    def __init__(self, manners: Manners = PLAIN, **settings: Any) -> None:
+        self.now = 100.0
+        self.claims = FakeClaims()
+        self.session = Session()
+        self.seen: list[events.Event] = []
+        self.wire = Wire(manners)
+        self.guard = Guard(
+            BOT,
+            claims=self.claims,
+            settings=Settings(**settings),
+            emit=self.seen.append,
+            clocks=Clocks(
+                monotonic=lambda: self.now, boot=lambda: self.now, wall=lambda: self.now, chance=lambda: 0.5
+            ),
+        )
+
+    def grant(self, term: int = 1, claim: Claim | None = None, cause: Cause = Cause.FREE) -> None:
+        """The store gives the claim."""
+        grant = Grant(session=self.session, term=Term(term), decided_at=self.now, cause=cause)
+        self.guard.granted(grant, claim or Claim(bot_id=BOT, term=Term(term)), came_from=None)
+
+    def call(self, *, offset: int = 0, timeout: float = 10.0, alive: Callable[[], Any] = object) -> Steps:
+        """The framework calls."""
+        return call.steps(self.guard, Request(offset=offset, timeout=timeout), self.wire, alive)
+
+    def later(self, seconds: float) -> None:
+        """Turn the clock."""
+        self.now += seconds
+
+    def of(self, kind: type) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.seen if isinstance(event, kind)]
+
+
+def result(steps: Steps, value: Any) -> Any:
+    """Answer the last step, and return what the call returns."""
+    with pytest.raises(StopIteration) as done:
+        steps.send(value)
+    return done.value.value
+
+
+def batch(*ids: int) -> Delivered:
+    """A reply with these updates."""
+    return Delivered(update_ids=ids, reply="200")
+
+
+EMPTY = batch()
+
+
+def test_a_holder_polls_at_once_with_the_callers_own_parameters() -> None:
+    """The hot path: no waiting, nothing changed."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(offset=7)
+
+    assert next(steps) == SendPoll(request=Request(offset=7, timeout=10.0))
+    assert result(steps, EMPTY) is EMPTY
+    assert bench.claims.said == []
+
+
+def test_without_the_claim_a_call_waits_and_returns_nothing_at_its_timeout() -> None:
+    """Standby looks like a quiet bot."""
+    bench = Bench()
+    steps = bench.call()
+    step = next(steps)
+
+    assert isinstance(step, Await)
+    assert step.seconds == 10.0
+    bench.later(10)
+    assert result(steps, None) is NOTHING
+    assert bench.claims.said == [("want",), ("unwant",)]
+
+
+def test_a_grant_in_the_middle_polls_with_what_is_left() -> None:
+    """A call lasts at most the caller's own timeout."""
+    bench = Bench()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    bench.later(6.5)
+    bench.grant()
+
+    step = steps.send(True)
+
+    assert step == SendPoll(request=Request(timeout=3.0))
+
+
+def test_a_grant_at_the_very_end_polls_for_a_second() -> None:
+    """The rest of a timeout is at least 1 s."""
+    bench = Bench()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    bench.later(9.9)
+    bench.grant()
+
+    assert steps.send(True) == SendPoll(request=Request(timeout=1.0))
+
+
+def test_a_second_call_waits_for_the_first_and_never_reaches_telegram() -> None:
+    """Our own overlap is serialised."""
+    bench = Bench()
+    bench.grant()
+    first, second = bench.call(), bench.call()
+    next(first)
+    step = next(second)
+
+    assert isinstance(step, Await)
+    assert not step.future.done()
+    assert result(first, EMPTY) is EMPTY
+    assert step.future.done()
+    assert isinstance(second.send(None), SendPoll)
+
+
+def test_a_batch_whose_claim_was_lost_meanwhile_is_dropped() -> None:
+    """The framework never sees it; Telegram keeps it; the call goes on waiting."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    bench.session.is_ours = False
+
+    step = steps.send(batch(5, 6))
+
+    assert isinstance(step, Await)
+    assert ("suspect", BOT) in bench.claims.said
+    assert bench.of(events.UpdatesDropped) == [
+        events.UpdatesDropped(bot_id=BOT, count=2, reason=events.Dropped.STALE_OWNER)
+    ]
+
+
+def test_after_its_deadline_a_session_is_confirmed_before_delivery() -> None:
+    """A process that was frozen delivers nothing until it has beaten again."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    bench.session.deadline = bench.now - 1
+
+    step = steps.send(batch(5))
+
+    assert isinstance(step, Await)
+    assert bench.claims.said == [("confirm",)]
+    assert result(steps, True) == batch(5)
+
+
+def test_a_session_that_is_over_delivers_nothing() -> None:
+    """The confirmation failed."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    bench.session.deadline = bench.now - 1
+    steps.send(batch(5))
+
+    assert isinstance(steps.send(False), Await)
+    assert bench.of(events.UpdatesDropped)
+
+
+def test_hold_polls_again_inside_the_same_call_and_renews() -> None:
+    """The framework sees neither the 409 nor the renewal."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(timeout=30.0)
+    next(steps)
+    bench.later(4)
+
+    again = steps.send(RIVAL)
+    bench.later(1.5)
+    anew = steps.send(Ended.RENEWED)
+
+    assert again == SendPoll(request=Request(timeout=26.0), renew_after=1.5)
+    assert anew == SendPoll(request=Request(timeout=24.0))
+    assert [e.kind for e in bench.of(events.EpisodeOpened)] == [Kind.RIVAL]
+    assert bench.guard.state.role is Role.CONTENDED
+
+
+def test_a_webhook_is_watched_read_only_and_polling_resumes() -> None:
+    """Nothing is deleted; the host is named."""
+    bench = Bench(webhook_watch=5.0)
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+
+    assert steps.send(Refused(status=409, text=W, reply="")) == Ask(method="getWebhookInfo")
+    step = steps.send({"url": "https://bots.example/secret"})
+    assert isinstance(step, Await)
+    assert step.seconds == 5.0
+    bench.later(5)
+    assert steps.send(None) == Ask(method="getWebhookInfo")
+    assert isinstance(steps.send({"url": ""}), SendPoll)
+    assert [e.detail for e in bench.of(events.EpisodeOpened)] == ["bots.example"]
+    assert [e.resolution for e in bench.of(events.EpisodeClosed)] == ["webhook_gone"]
+
+
+def test_yield_asks_instead_of_polling() -> None:
+    """The rival has the bot; we look from outside."""
+    bench = Bench(on_rival=OnRival.YIELD)
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+
+    step = steps.send(RIVAL)
+    assert isinstance(step, Await)
+    bench.later(3)
+    assert steps.send(None) == Ask(method="getWebhookInfo")
+
+
+def test_yield_resumes_when_nobody_takes_what_waits() -> None:
+    """The same first update for 8 s: the rival is gone."""
+    bench = Bench(on_rival=OnRival.YIELD)
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    step = steps.send(RIVAL)
+    peeks = 0
+    while not (isinstance(step, SendPoll) and step.request.timeout > 1):
+        match step:
+            case Await(seconds=seconds):
+                bench.later(seconds)
+                step = steps.send(None)
+            case Ask():
+                step = steps.send({"url": "", "pending_update_count": 1})
+            case SendPoll(request=request):
+                peeks += 1
+                assert (request.limit, request.timeout) == (1, 0.0)
+                assert 2 <= request.offset <= 999
+                step = steps.send(batch(7))
+
+    assert bench.guard.state.role is Role.POLLING
+    assert peeks == 5
+    assert bench.now < 100 + 15
+
+
+def test_a_final_confirm_of_an_accepted_offset_is_answered_here() -> None:
+    """Sent again within 3 s it would become a 3 s poll that evicts whoever is parked."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call(offset=7)
+    next(steps)
+    result(steps, EMPTY)
+    steps = bench.call(offset=7)
+    next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+
+    final = bench.call(offset=7, timeout=0)
+    with pytest.raises(StopIteration) as done:
+        next(final)
+
+    assert done.value.value is NOTHING
+
+
+def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> None:
+    """A new offset is answered at once; its updates are dropped, Telegram keeps them."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call(offset=7)
+    next(steps)
+    result(steps, batch(7, 8))
+    steps = bench.call(offset=9)
+    next(steps)
+    leaving = steps.throw(KeyboardInterrupt())
+    assert isinstance(leaving, Await)
+
+    final = bench.call(offset=9, timeout=0)
+    sent = next(final)
+
+    assert sent == SendPoll(request=Request(offset=9, limit=1, timeout=0.0), is_final=True)
+    assert result(final, batch(9)) is NOTHING
+    assert bench.of(events.UpdatesDropped)[0].reason is events.Dropped.FINAL_CONFIRM
+    with pytest.raises(KeyboardInterrupt):
+        steps.send(False)
+    assert ("let_go", Cause.STOPPED) in bench.claims.said
+
+
+def test_a_cancelled_call_of_a_framework_that_stops_releases_at_once() -> None:
+    """PTB, aiogram: cancelling means stopping."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+
+    assert bench.claims.said == [("let_go", Cause.STOPPED)]
+    assert bench.guard.state.role is Role.STOPPED
+
+
+def test_a_cancelled_call_of_a_plain_loop_keeps_the_claim_for_a_second() -> None:
+    """It may call again in a moment."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+
+    assert not bench.guard.sweep(bench.now + 0.9)
+    assert bench.guard.sweep(bench.now + 1.0)
+    assert bench.claims.said == []
+
+
+def test_a_dead_poll_loop_is_told_once_and_loses_the_claim() -> None:
+    """No poll, no claim."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    result(steps, EMPTY)
+
+    assert not bench.guard.sweep(bench.now + 19.9)
+    assert bench.guard.sweep(bench.now + 20.0)
+    assert not bench.guard.sweep(bench.now + 21.0)
+    assert len(bench.of(events.Stalled)) == 1
+
+
+def test_a_slow_handler_keeps_the_claim() -> None:
+    """It handles before it polls again, and its task lives."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    result(steps, batch(5))
+
+    assert not bench.guard.sweep(bench.now + 600)
+
+
+def test_an_error_is_handed_on_and_counted() -> None:
+    """Only a 409 is ours."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    refused = Refused(status=502, text="Bad Gateway", reply="502")
+
+    assert result(steps, refused) is refused
+    assert [e.outcome for e in bench.of(events.PollEnded)] == [events.Outcome.SERVER_ERROR]
+
+
+def test_an_exception_passes_through_unchanged() -> None:
+    """The framework knows what to do with its own."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    error = ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError) as raised:
+        steps.throw(error)
+
+    assert raised.value is error
+
+
+def test_a_refused_token_is_told_and_passed_on() -> None:
+    """PTB's polling task dies of it without a word."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    result(steps, Refused(status=401, text="Unauthorized", reply=""))
+
+    assert bench.of(events.TokenRefused) == [events.TokenRefused(bot_id=BOT)]
+    assert ("pass_on",) in bench.claims.said
+
+
+def test_a_drain_waits_for_the_offset_of_a_batch_that_the_framework_holds() -> None:
+    """Handing over loses nothing and repeats nothing."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call(offset=5)
+    next(steps)
+    result(steps, batch(5, 6))
+    drained = bench.guard.begin_drain()
+    assert not drained.done()
+
+    waiting = bench.call(offset=7)
+    step = next(waiting)
+
+    assert isinstance(step, Await)
+    assert drained.done()
+    assert bench.guard.offset_to_hand_over() == Offset(value=7, api_root="http://api", at=bench.now)
+
+
+def test_a_drain_ends_the_open_poll() -> None:
+    """Its connection closes; the ghost confirms nothing."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    interrupted: list[Ended] = []
+
+    class Flight:
+        started = bench.now
+        timeout = 10.0
+
+        def interrupt(self, how: Ended) -> None:
+            interrupted.append(how)
+
+    bench.guard.flight = Flight()
+    drained = bench.guard.begin_drain()
+
+    assert interrupted == [Ended.INTERRUPTED]
+    assert not drained.done()
+    bench.guard.landed()
+    assert drained.done()
+    assert isinstance(steps.send(Ended.INTERRUPTED), Await)
+
+
+def test_a_successor_starts_from_the_stored_offset() -> None:
+    """A framework that starts at 0 gets nothing twice."""
+    bench = Bench()
+    bench.grant(
+        claim=Claim(bot_id=BOT, term=Term(2), offset=Offset(value=50, api_root="http://api", at=bench.now))
+    )
+    steps = bench.call(offset=0)
+
+    assert next(steps) == SendPoll(request=Request(offset=50, timeout=10.0))
+
+
+def test_a_short_poll_in_standby_is_answered_at_once_the_first_time_then_after_a_second() -> None:
+    """No framework sleeps between successful polls."""
+    bench = Bench()
+    waits = []
+    for _ in range(3):
+        steps = bench.call(timeout=0.0)
+        step = next(steps)
+        assert isinstance(step, Await)
+        waits.append(step.seconds)
+        bench.guard.denied(None, 0.0)
+        result(steps, None)
+
+    assert waits == [1.0, 0.0, 1.0]
+
+
+def test_an_overdue_call_is_ended_and_counts_as_an_error() -> None:
+    """An open call may last its timeout and 20 s."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+
+    with pytest.raises(TimeoutError, match="bot 42 did not come back in time"):
+        steps.send(Ended.OVERDUE)
+
+
+def test_a_gap_between_batches_is_told() -> None:
+    """The only sign of a rival that causes no 409."""
+    bench = Bench()
+    bench.grant()
+    for ids in ((5, 6), (9,)):
+        steps = bench.call(offset=ids[0])
+        next(steps)
+        result(steps, batch(*ids))
+
+    assert bench.of(events.UpdateGap) == [events.UpdateGap(bot_id=BOT, missed=2, repeated=0)]

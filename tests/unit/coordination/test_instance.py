@@ -1,0 +1,541 @@
+"""Instances, guards and the reference store together, on one virtual loop: who polls, and when it changes."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import Callable, Coroutine
+from typing import Any
+
+import pytest
+
+from onepoller.coordination import driving, events
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.errors import StoreUnavailable
+from onepoller.coordination.events import Cause, ClaimEvent
+from onepoller.coordination.identity import BotId, Identity
+from onepoller.coordination.instance import Instance
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.coordination.stores.seam import Batch, Session, Swapped
+from onepoller.coordination.wire import Delivered, Manners, OnCancel, Refused, Request
+from onepoller.testing.virtual import LoopRunner, run_virtual
+
+BOT = BotId(42)
+PTB = Manners(on_cancel=OnCancel.STOPPING, fetches_ahead=True)
+
+
+class Telegram:
+    """Who polls which bot now, who has, and whether two ever did at once."""
+
+    def __init__(self) -> None:
+        self.open: dict[int, list[str]] = {}
+        self.log: list[tuple[float, str, int]] = []
+        self.two: list[tuple[float, list[str]]] = []
+        self.updates: dict[int, list[int]] = {}
+
+    def push(self, *ids: int) -> None:
+        """Updates come for the bot of these tests."""
+        self.updates.setdefault(BOT, []).extend(ids)
+
+
+class Wire:
+    """A long poll that lasts its timeout, or brings what is queued."""
+
+    api_root = "http://api"
+
+    def __init__(self, telegram: Telegram, name: str, bot_id: int, manners: Manners) -> None:
+        self.telegram = telegram
+        self.name = name
+        self.bot_id = bot_id
+        self.manners = manners
+        self.fail: Exception | None = None
+
+    async def poll(self, request: Request) -> Delivered | Refused:
+        """Stay open for the timeout, or until updates come."""
+        if self.fail is not None:
+            await asyncio.sleep(1)
+            raise self.fail
+        now = asyncio.get_running_loop().time()
+        pollers = self.telegram.open.setdefault(self.bot_id, [])
+        pollers.append(self.name)
+        self.telegram.log.append((now, self.name, request.offset))
+        if len(pollers) > 1:
+            self.telegram.two.append((now, list(pollers)))
+        try:
+            queue = self.telegram.updates.setdefault(self.bot_id, [])
+            end = now + request.timeout
+            while True:
+                queue[:] = [u for u in queue if u >= request.offset]
+                if queue:
+                    return Delivered(update_ids=tuple(queue), reply=list(queue))
+                if asyncio.get_running_loop().time() >= end:
+                    return Delivered(update_ids=(), reply=[])
+                await asyncio.sleep(0.05)
+        finally:
+            if self.name in pollers:
+                pollers.remove(self.name)
+
+    async def ask(self, method: str) -> dict[str, Any]:
+        """No webhook."""
+        return {"url": "", "method": method}
+
+
+class Process:
+    """One process: an instance on the virtual loop, and a bare polling loop a bot."""
+
+    def __init__(
+        self,
+        world: World,
+        name: str,
+        *,
+        bots: tuple[int, ...] = (BOT,),
+        manners: Manners = PTB,
+        handler: float = 0.0,
+        **settings: Any,
+    ) -> None:
+        loop = asyncio.get_running_loop()
+        self.world = world
+        self.name = name
+        self.seen: list[events.Event] = []
+        self.ended: list[str] = []
+        self.killed: list[Identity] = []
+        self.got: list[int] = []
+        self.handler = handler
+        self.identity = Identity(
+            host="h",
+            boot_id="b",
+            pid_namespace=1,
+            pid=len(world.processes) + 1,
+            start_ticks=1,
+            started_at=0.0,
+            label=name,
+        )
+
+        async def kill(identity: Identity) -> None:
+            self.killed.append(identity)
+
+        self.instance = Instance(
+            store=world.store,
+            identity=self.identity,
+            settings=Settings.parse({"label": name, **settings}),
+            emit=self.seen.append,
+            end_process=self.ended.append,
+            kill=kill,
+            clocks=Clocks(monotonic=loop.time, boot=loop.time, wall=loop.time, chance=lambda: 0.5),
+        )
+        self.runner = LoopRunner(self.instance.run())
+        self.instance.run_on(self.runner)
+        self.wires = {b: Wire(world.telegram, name, b, manners) for b in bots}
+        self.tasks = {b: loop.create_task(self._poll(BotId(b), wire)) for b, wire in self.wires.items()}
+        world.processes.append(self)
+
+    async def _poll(self, bot_id: BotId, wire: Wire) -> None:
+        offset = 0
+        while True:
+            try:
+                outcome = await driving.get_updates(
+                    self.instance.guard(bot_id), Request(offset=offset, timeout=10.0), wire
+                )
+            except ConnectionError:
+                await asyncio.sleep(1)
+                continue
+            if isinstance(outcome, Delivered) and outcome.update_ids:
+                self.got += outcome.update_ids
+                offset = outcome.update_ids[-1] + 1
+                await asyncio.sleep(self.handler)
+
+    @property
+    def session(self) -> Session:
+        """Its session in the store."""
+        negotiation = self.instance._negotiation
+        assert negotiation is not None
+        return negotiation.session
+
+    def role(self, bot_id: int = BOT) -> Role:
+        """The role of a bot here."""
+        return self.instance.guards[BotId(bot_id)].state.role
+
+    def of(self, kind: type) -> list[Any]:
+        """The events of one kind."""
+        return [event for event in self.seen if isinstance(event, kind)]
+
+    def die(self) -> None:
+        """SIGKILL: nothing is said, the store notices."""
+        session = self.session
+        for bot_id, task in self.tasks.items():
+            task.cancel()
+            if self.name in self.world.pollers(bot_id):
+                self.world.telegram.open[bot_id].remove(self.name)  # the kernel closes its connections
+        self.instance._negotiation = None  # a dead process closes nothing
+        self.runner.stop(0)
+        self.world.store.kill(session.id)
+
+    async def stop(self) -> None:
+        """The framework stops as on SIGTERM."""
+        for task in self.tasks.values():
+            task.cancel()
+        await asyncio.gather(*self.tasks.values(), return_exceptions=True)
+
+
+class World:
+    """Some processes around one store and one Telegram."""
+
+    def __init__(self) -> None:
+        loop = asyncio.get_running_loop()
+        self.telegram = Telegram()
+        self.store = MemoryStore(lease=10.0, clock=loop.time)
+        self.processes: list[Process] = []
+
+    def pollers(self, bot_id: int = BOT) -> list[str]:
+        """Who is polling now."""
+        return list(self.telegram.open.get(bot_id, []))
+
+    def now(self) -> float:
+        """Virtual seconds."""
+        return asyncio.get_running_loop().time()
+
+    async def close(self) -> None:
+        """End everything."""
+        for process in self.processes:
+            await process.stop()
+            process.runner.stop(0)
+            await process.runner.join()
+
+
+def world_test(body: Callable[[World], Coroutine[Any, Any, None]], *, may_overlap: bool = False) -> None:
+    """Run a test body in a world on virtual time.
+
+    `may_overlap`: a holder was fenced out; it polls on until it hears of it, and delivers nothing.
+    """
+
+    async def main() -> None:
+        world = World()
+        try:
+            await body(world)
+        finally:
+            await world.close()
+        assert may_overlap or world.telegram.two == [], "two polled at once"
+
+    run_virtual(main())
+
+
+def test_the_first_polls_and_the_second_stands_by() -> None:
+    """One poller, and the standby knows who it is."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(60)
+
+        assert (a.role(), b.role()) == (Role.POLLING, Role.STANDBY)
+        assert {name for _, name, _ in world.telegram.log} == {"a"}
+        assert [e.holder.label for e in b.of(events.RoleChanged) if e.role is Role.STANDBY] == ["a"]
+
+    world_test(body)
+
+
+def test_fifty_at_once_make_one_poller() -> None:
+    """The race that this project was born from."""
+
+    async def body(world: World) -> None:
+        for number in range(50):
+            Process(world, f"p{number}", start=["standby", "takeover", "replace"][number % 3])
+        await asyncio.sleep(30)
+
+        assert len(world.pollers()) == 1
+        assert sum(p.role() is Role.POLLING for p in world.processes) == 1
+
+    world_test(body)
+
+
+def test_a_dead_holder_is_followed_at_once() -> None:
+    """The next in line polls."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(5.2)
+        died = world.now()
+        a.die()
+        await asyncio.sleep(1)
+
+        assert world.pollers() == ["b"]
+        first = next(at for at, name, _ in world.telegram.log if name == "b")
+        assert first - died < 0.1
+        assert [(e.event, e.cause) for e in b.of(events.ClaimChanged)] == [
+            (ClaimEvent.DENIED, Cause.FREE),
+            (ClaimEvent.TAKEN_OVER, Cause.DIED),
+        ]
+
+    world_test(body)
+
+
+def test_a_stopped_holder_hands_its_offset_to_the_next_in_line() -> None:
+    """Nothing is lost and nothing comes twice, though the successor's framework starts at 0."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(1)
+        world.telegram.push(100, 101)
+        await asyncio.sleep(1)
+        await a.stop()
+        await asyncio.sleep(1)
+        world.telegram.push(102)
+        await asyncio.sleep(1)
+
+        assert (a.got, b.got) == ([100, 101], [102])
+
+    world_test(body)
+
+
+def test_takeover_asks_the_holder_and_gets_the_claim() -> None:
+    """A deploy that does not wait."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(3)
+        Process(world, "b", start="takeover")
+        await asyncio.sleep(1)
+
+        assert world.pollers() == ["b"]
+        assert a.role() is Role.STANDBY
+        assert [e.cause for e in a.of(events.ClaimChanged) if e.event is ClaimEvent.HANDED_OVER] == [
+            Cause.HANDED_OVER
+        ]
+
+    world_test(body)
+
+
+def test_several_takeovers_at_once_make_one_handover() -> None:
+    """They all aim at the term that they saw; the first recorded wins, the others stand by."""
+
+    async def body(world: World) -> None:
+        Process(world, "a")
+        await asyncio.sleep(3)
+        for number in range(10):
+            Process(world, f"b{number}", start="takeover")
+        await asyncio.sleep(30)
+
+        changes = [
+            e for p in world.processes for e in p.of(events.ClaimChanged) if e.event is ClaimEvent.HANDED_OVER
+        ]
+        assert len(changes) == 1
+        assert len(world.pollers()) == 1
+
+    world_test(body)
+
+
+def test_replace_fences_a_holder_that_does_not_hand_over() -> None:
+    """By the next term, after its time; what the old one has in hand is dropped by the look."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
+        await asyncio.sleep(1)
+        world.telegram.push(100)
+        await asyncio.sleep(1)
+        b = Process(world, "b", start="replace", replace_after=15.0)
+        await asyncio.sleep(10)
+        assert b.role() is Role.STANDBY
+        await asyncio.sleep(10)
+
+        assert b.role() is Role.POLLING
+        assert a.role() is Role.STANDBY
+        assert [e.cause for e in b.of(events.ClaimChanged) if e.event is ClaimEvent.TAKEN_OVER] == [
+            Cause.FENCED
+        ]
+
+    world_test(body, may_overlap=True)
+
+
+def test_replace_with_kill_after_ends_exactly_the_holder() -> None:
+    """It is named by its whole identity."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
+        await asyncio.sleep(1)
+        world.telegram.push(100)
+        await asyncio.sleep(1)
+        b = Process(world, "b", start="replace", replace_after=30.0, kill_after=5.0)
+        await asyncio.sleep(10)
+
+        assert b.killed == [a.identity]
+
+    world_test(body)
+
+
+def test_without_standby_the_loser_ends() -> None:
+    """For supervisors that want it."""
+
+    async def body(world: World) -> None:
+        Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b", standby=False)
+        await asyncio.sleep(1)
+
+        assert len(b.ended) == 1
+
+    world_test(body)
+
+
+def test_a_dead_poll_loop_loses_the_claim_while_its_process_lives() -> None:
+    """No poll, no claim: 20 s after the last answer."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", manners=PTB)
+        await asyncio.sleep(1)
+        Process(world, "b")
+        await asyncio.sleep(1)
+        guard = a.instance.guards[BOT]
+        a.handler = 1e6  # it handles for ever, and its framework fetches ahead: the poll loop is dead
+        world.telegram.push(100)
+        await asyncio.sleep(0.1)
+        stopped = world.now()
+        while world.pollers() != ["b"]:
+            await asyncio.sleep(0.5)  # virtual time
+
+        assert 19 < world.now() - stopped < 22
+        assert guard.presence.is_stalled
+        assert len(a.of(events.Stalled)) == 1
+
+    world_test(body)
+
+
+def test_a_holder_whose_calls_only_fail_passes_the_claim_to_a_peer() -> None:
+    """Its way to Telegram may be the broken one."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        Process(world, "b")
+        await asyncio.sleep(1)
+        a.wires[BOT].fail = ConnectionError("no route")
+        await asyncio.sleep(80)
+
+        assert world.pollers() == ["b"]
+        assert [e.cause for e in a.of(events.ClaimChanged) if e.event is ClaimEvent.RELEASED] == [
+            Cause.FAILING
+        ]
+
+    world_test(body)
+
+
+def test_a_lost_session_is_replaced_and_the_bot_is_polled_again() -> None:
+    """Never deaf."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        before = a.session.id
+        world.store.kill(before)
+        await asyncio.sleep(5)
+
+        assert a.session.id != before
+        assert world.pollers() == ["a"]
+        assert len(a.of(events.SessionLost)) == 1
+
+    world_test(body)
+
+
+def test_a_store_that_is_away_is_tried_again_and_told_once() -> None:
+    """The holder goes on until its deadline; then it stands by until the store is back."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        store = world.store
+        away = {"now": True}
+        beat, swap = store.beat, store.swap
+
+        async def broken_beat(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            if away["now"]:
+                raise StoreUnavailable("the store is away")
+            await beat(session, report=report, confirm=confirm)
+
+        async def broken_swap(session: Session, batch: Batch) -> Swapped:
+            if away["now"]:
+                raise StoreUnavailable("the store is away")
+            return await swap(session, batch)
+
+        store.beat, store.swap = broken_beat, broken_swap  # type: ignore[method-assign]
+        await asyncio.sleep(5)
+        assert world.pollers() == ["a"]
+        away["now"] = False
+        await asyncio.sleep(10)
+
+        assert world.pollers() == ["a"]
+        assert [e.text for e in a.of(events.StoreTrouble)][:1] == ["the store is away"]
+
+    world_test(body)
+
+
+def test_a_thousand_bots_move_in_a_few_writes() -> None:
+    """However many bots there are, a takeover is a handful of store calls."""
+
+    async def body(world: World) -> None:
+        bots = tuple(range(1, 1001))
+        a = Process(world, "a", bots=bots)
+        await asyncio.sleep(1)
+        b = Process(world, "b", bots=bots)
+        await asyncio.sleep(2)
+        swaps = []
+        swap = world.store.swap
+
+        async def counting(session: Session, batch: Batch) -> Swapped:
+            swaps.append(len(batch.swaps))
+            return await swap(session, batch)
+
+        world.store.swap = counting  # type: ignore[method-assign]
+        a.die()
+        await asyncio.sleep(1)
+
+        assert sum(b.role(bot) is Role.POLLING for bot in bots) == 1000
+        assert sum(swaps) == 1000
+        assert len(swaps) <= 3
+
+    world_test(body)
+
+
+def test_a_bot_that_is_retired_is_released() -> None:
+    """The user stopped it; the peer polls."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        Process(world, "b")
+        await asyncio.sleep(1)
+        a.tasks[BOT].cancel()
+        await asyncio.sleep(0.2)
+        a.instance.retire(a.instance.guards[BOT])
+        await asyncio.sleep(1)
+
+        assert world.pollers() == ["b"]
+        assert a.of(events.BotGone) == [events.BotGone(bot_id=BOT)]
+
+    world_test(body)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_whoever_is_killed_and_whenever_one_polls_in_the_end(seed: int) -> None:
+    """Random kills and starts: never two, and one at the end."""
+    chance = random.Random(seed)
+
+    async def body(world: World) -> None:
+        living = [Process(world, "p0")]
+        for number in range(1, 12):
+            await asyncio.sleep(chance.uniform(0.01, 15))
+            mode = chance.choice(["standby", "takeover", "replace"])
+            living.append(Process(world, f"p{number}", start=mode, priority=chance.randrange(3)))
+            if len(living) > 2 and chance.random() < 0.5:
+                await asyncio.sleep(chance.uniform(0.01, 3))
+                living.pop(chance.randrange(len(living))).die()
+        await asyncio.sleep(20)
+
+        assert len(world.pollers()) == 1
+
+    world_test(body)

@@ -1,0 +1,419 @@
+"""What the file store does beyond the contract, with clocks that the tests move."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sqlite3
+from collections.abc import Awaitable, Callable
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from onepoller.coordination.errors import SessionOver, StoreBusy, StoreUnavailable
+from onepoller.coordination.identity import BotId, Term
+from onepoller.coordination.report import BotReport, Role, pack
+from onepoller.coordination.stores.file import FileStore
+from onepoller.coordination.stores.file.session import FileSession
+from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.coordination.stores.seam import Batch, Claim, Session, Swap, Wish
+from onepoller.testing.store_contract.rig import identity
+
+BOT = BotId(7000000001)
+
+
+class Scene:
+    """A directory, and the time in it."""
+
+    def __init__(self, directory: Path) -> None:
+        self.directory = directory
+        self.now = 1000.0
+        self.store = self.another()
+
+    def another(self, *, busy_limit: float = 0.05) -> FileStore:
+        """A handle, as of another process."""
+        return FileStore(
+            self.directory,
+            lease=10,
+            margin=2,
+            busy_limit=busy_limit,
+            boot_clock=lambda: self.now,
+            monotonic=lambda: self.now,
+        )
+
+    async def holder(self) -> tuple[FileSession, Claim]:
+        """A session of `store`, with a claim that its last beat reported."""
+        session = await self.store.open(identity())
+        assert isinstance(session, FileSession)
+        swap = Swap(claim=Claim(bot_id=BOT, holder=session.id))
+        claim = (await self.store.swap(session, Batch(swaps=[swap]))).written[BOT]
+        report = pack([BotReport(bot_id=BOT, role=Role.POLLING, last_poll=1.0)])
+        await self.store.beat(session, report=report)
+        return session, claim
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Scene:
+    """A directory that does not exist yet."""
+    return Scene(tmp_path / "state")
+
+
+def descriptors() -> int:
+    """How many this process has open."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def files(directory: Path) -> set[str]:
+    """What lies in the directory."""
+    return {path.name for path in directory.iterdir()}
+
+
+def test_a_store_that_was_made_has_opened_nothing(scene: Scene) -> None:
+    """No file, no directory, no descriptor before the first call."""
+    before = descriptors()
+    FileStore(scene.directory)
+    assert (descriptors(), scene.directory.exists()) == (before, False)
+
+
+def test_a_read_of_no_store_makes_none(scene: Scene) -> None:
+    """Status can be asked on a host where nothing ever ran."""
+    snapshot = asyncio.run(scene.store.read([BOT]))
+    assert (snapshot.claims, scene.directory.exists()) == ({BOT: Claim(bot_id=BOT)}, False)
+
+
+def test_a_read_without_a_session_leaves_nothing_open(scene: Scene) -> None:
+    """As of a status command."""
+
+    async def body() -> int:
+        session, _ = await scene.holder()
+        await scene.store.close(session)
+        before = descriptors()
+        await scene.another().read()
+        return descriptors() - before
+
+    assert asyncio.run(body()) == 0
+
+
+def test_descriptors_do_not_grow_with_the_bots(scene: Scene) -> None:
+    """A fixed handful: session file, database, -wal, -shm, a reader's two, inotify."""
+
+    async def body() -> int:
+        before = descriptors()
+        session = await scene.store.open(identity())
+        watch = aiter(scene.store.watch(session))
+        await anext(watch)
+        swaps = [Swap(claim=Claim(bot_id=BotId(number), holder=session.id)) for number in range(1, 500)]
+        await scene.store.swap(session, Batch(swaps=swaps))
+        open_now = descriptors() - before
+        await scene.store.close(session)
+        return open_now
+
+    assert asyncio.run(body()) <= 8
+
+
+def test_a_closed_store_leaves_nothing_open(scene: Scene) -> None:
+    """The last goodbye closes the database too."""
+
+    async def body() -> int:
+        before = descriptors()
+        session, _ = await scene.holder()
+        await scene.store.close(session)
+        return descriptors() - before
+
+    assert asyncio.run(body()) == 0
+
+
+def test_a_session_that_is_over_leaves_nothing_open(scene: Scene) -> None:
+    """Nobody has to close what has raised SessionOver."""
+
+    async def body() -> int:
+        before = descriptors()
+        session, _ = await scene.holder()
+        session.file.path.unlink()
+        with pytest.raises(SessionOver):
+            await scene.store.beat(session)
+        return descriptors() - before
+
+    assert asyncio.run(body()) == 0
+
+
+def test_files_are_for_nobody_else(scene: Scene) -> None:
+    """Neither the directory nor what lies in it."""
+
+    async def body() -> set[str]:
+        session, _ = await scene.holder()
+        modes = {
+            f"{path.name[:9]} {path.stat().st_mode & 0o777:o}"
+            for path in [scene.directory, *scene.directory.iterdir()]
+        }
+        await scene.store.close(session)
+        return modes
+
+    assert asyncio.run(body()) == {
+        "state 700",
+        "sessions 700",
+        "claims.db 600",
+        "reserve 600",
+        "set-up.lo 600",
+    }
+
+
+def test_a_clean_end_removes_the_session_file(scene: Scene) -> None:
+    """And nothing else."""
+
+    async def body() -> list[Path]:
+        session, _ = await scene.holder()
+        await scene.store.close(session)
+        return list((scene.directory / "sessions").iterdir())
+
+    assert asyncio.run(body()) == []
+
+
+def test_whoever_ends_a_session_removes_its_file(scene: Scene) -> None:
+    """The takeover unlinks what the dead one left."""
+
+    async def body() -> set[str]:
+        session, claim = await scene.holder()
+        session.file.close()
+        other = scene.another()
+        successor = await other.open(identity())
+        taken = Swap(claim=replace(claim, holder=successor.id), requires_over=session.id)
+        await other.swap(successor, Batch(swaps=[taken]))
+        left = files(scene.directory / "sessions") - {successor.id}
+        await other.close(successor)
+        return left
+
+    assert asyncio.run(body()) == set()
+
+
+def test_a_file_put_in_a_dead_sessions_place_is_left_alone(scene: Scene) -> None:
+    """Nothing is unlinked that is not the session's."""
+
+    async def body() -> bool:
+        session, claim = await scene.holder()
+        session.file.path.unlink()
+        session.file.path.touch()
+        other = scene.another()
+        successor = await other.open(identity())
+        await other.read()
+        scene.now += 10
+        await other.beat(successor)
+        taken = Swap(claim=replace(claim, holder=successor.id), requires_over=session.id)
+        written = (await other.swap(successor, Batch(swaps=[taken]))).written
+        await other.close(successor)
+        await scene.store.close(session)
+        return BOT in written and session.file.path.exists()
+
+    assert asyncio.run(body())
+
+
+def test_a_newcomer_clears_away_those_who_died_holding_nothing(scene: Scene) -> None:
+    """Rows and files of dead standbys do not pile up."""
+
+    async def body() -> tuple[int, int]:
+        for _ in range(3):
+            other = scene.another()
+            session = await other.open(identity())
+            assert isinstance(session, FileSession)
+            await other.swap(session, Batch(wishes=[Wish(bot_id=BOT, session=session.id)]))
+            session.file.close()
+        newcomer = await scene.store.open(identity())
+        snapshot = await scene.store.read()
+        left = len(list((scene.directory / "sessions").iterdir()))
+        await scene.store.close(newcomer)
+        return len(snapshot.sessions), left
+
+    assert asyncio.run(body()) == (1, 1)
+
+
+def test_a_plain_beat_past_the_deadline_confirms(scene: Scene) -> None:
+    """Ended in the meantime, it is told so, although it did not ask."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        other = scene.another()
+        successor = await other.open(identity())
+        await other.read()
+        scene.now += 10
+        await other.beat(successor)
+        taken = Swap(claim=replace(claim, holder=successor.id), requires_over=session.id)
+        await other.swap(successor, Batch(swaps=[taken]))
+        try:
+            await scene.store.beat(session)
+        finally:
+            await other.close(successor)
+
+    with pytest.raises(SessionOver):
+        asyncio.run(body())
+
+
+def beats_while_a_writer_sits(scene: Scene, *, late: float) -> Callable[[], Awaitable[float]]:
+    """A beat beside an open write transaction of somebody else's; gives what is left to the deadline."""
+
+    async def body() -> float:
+        session, _ = await scene.holder()
+        scene.now += late
+        writer = sqlite3.connect(scene.directory / "claims.db", isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        try:
+            await scene.store.beat(session)
+            return session.deadline - scene.now
+        finally:
+            writer.close()
+            await scene.store.close(session)
+
+    return body
+
+
+def test_a_beat_in_time_waits_for_no_writer(scene: Scene) -> None:
+    """It is written in place, and moves the deadline."""
+    assert asyncio.run(beats_while_a_writer_sits(scene, late=7)()) == 8  # type: ignore[arg-type]  # a coroutine
+
+
+def test_a_beat_past_the_deadline_has_to_wait(scene: Scene) -> None:
+    """It must be written inside a transaction: the error names who sits in one, here ourselves."""
+    with pytest.raises(StoreBusy) as error:
+        asyncio.run(beats_while_a_writer_sits(scene, late=8)())  # type: ignore[arg-type]  # a coroutine
+    assert error.value.pid == os.getpid()
+
+
+def test_a_goodbye_beside_a_stuck_writer_frees_the_lock(scene: Scene) -> None:
+    """It raises nothing: what could not be written, the free lock says."""
+
+    async def body() -> bool:
+        session, claim = await scene.holder()
+        other = scene.another()
+        successor = await other.open(identity())
+        writer = sqlite3.connect(scene.directory / "claims.db", isolation_level=None)
+        writer.execute("BEGIN IMMEDIATE")
+        await scene.store.close(session)
+        writer.close()
+        taken = Swap(claim=replace(claim, holder=successor.id), requires_over=session.id)
+        written = (await other.swap(successor, Batch(swaps=[taken]))).written
+        await other.close(successor)
+        return BOT in written
+
+    assert asyncio.run(body())
+
+
+def test_damage_is_found_in_use(scene: Scene) -> None:
+    """Who reads it makes it anew and goes on; the trouble is told once."""
+
+    async def body() -> tuple[bool, bool, bool, str]:
+        session, claim = await scene.holder()
+        for name in ("claims.db", "claims.db-wal"):
+            path = scene.directory / name
+            with path.open("r+b") as file:
+                file.write(b"\xa5" * path.stat().st_size)
+        assert scene.store._database._connection is not None
+        scene.store._database._connection.execute("PRAGMA shrink_memory")
+        snapshot = await scene.store.read([BOT])
+        await scene.store.beat(session)
+        new = snapshot.claims[BOT]
+        answer = (
+            new.holder == session.id and new.term > claim.term and not new.clean,
+            session.has_claim(BOT, claim.term),
+            session.has_claim(BOT, new.term),
+            (await scene.store.read([BOT])).trouble,
+        )
+        assert f"{scene.directory}/claims.db was damaged" in snapshot.trouble
+        await scene.store.close(session)
+        return answer
+
+    assert asyncio.run(body()) == (True, False, True, "")
+
+
+def test_a_session_that_the_new_database_does_not_name_is_over(scene: Scene) -> None:
+    """It was not there to be found when the database was made anew."""
+
+    async def body() -> None:
+        session, _ = await scene.holder()
+        hidden = session.file.path.rename(scene.directory / "hidden")
+        (scene.directory / "claims.db").unlink()
+        other = scene.another()
+        newcomer = await other.open(identity())
+        hidden.rename(session.file.path)
+        try:
+            await scene.store.beat(session)
+        finally:
+            await other.close(newcomer)
+
+    with pytest.raises(SessionOver):
+        asyncio.run(body())
+
+
+def test_of_two_who_say_they_poll_the_last_to_poll_keeps_the_claim(scene: Scene) -> None:
+    """A report may be one beat old when a database is made anew."""
+
+    async def body() -> bool:
+        session, _ = await scene.holder()
+        other = scene.another()
+        later = await other.open(identity())
+        await other.beat(later, report=pack([BotReport(bot_id=BOT, role=Role.BLOCKED, last_poll=2.0)]))
+        (scene.directory / "claims.db").unlink()
+        await scene.store.beat(session)
+        holder = (await other.read([BOT])).claims[BOT].holder
+        await scene.store.close(session)
+        await other.close(later)
+        return holder == later.id
+
+    assert asyncio.run(body())
+
+
+def test_standbys_keep_no_claim_in_a_database_made_anew(scene: Scene) -> None:
+    """Only those who poll, or are blocked while they would, hold."""
+
+    async def body() -> Claim:
+        session = await scene.store.open(identity())
+        rows = [BotReport(bot_id=BOT, role=role) for role in (Role.STANDBY, Role.STARTING, Role.STOPPED)]
+        await scene.store.beat(session, report=pack(rows))
+        (scene.directory / "claims.db").unlink()
+        claim = (await scene.store.read([BOT])).claims[BOT]
+        await scene.store.close(session)
+        return claim
+
+    assert asyncio.run(body()) == Claim(bot_id=BOT)
+
+
+def test_a_sessions_claim_cannot_be_asked_of_another_store(scene: Scene) -> None:
+    """Mixing stores is a mistake of the caller's."""
+
+    async def body() -> None:
+        session: Session = await MemoryStore().open(identity())
+        await scene.store.beat(session)
+
+    with pytest.raises(TypeError):
+        asyncio.run(body())
+
+
+def test_a_directory_that_was_taken_away_is_made_again(scene: Scene) -> None:
+    """Whoever loses everything begins anew, in a higher term."""
+
+    async def body() -> bool:
+        session, claim = await scene.holder()
+        scene.directory.rename(scene.directory.with_name("away"))
+        with pytest.raises((SessionOver, StoreUnavailable)):
+            await scene.store.beat(session)
+        again, new = await scene.holder()
+        await scene.store.close(again)
+        return new.term > claim.term
+
+    assert asyncio.run(body())
+
+
+def test_a_wish_that_stands_as_it_is_costs_no_write(scene: Scene) -> None:
+    """Nothing is written in the steady state."""
+
+    async def body() -> tuple[int, int]:
+        session = await scene.store.open(identity())
+        wish = Wish(bot_id=BOT, session=session.id, priority=1, aim=Term(3))
+        await scene.store.swap(session, Batch(wishes=[wish]))
+        before = (scene.directory / "claims.db-wal").stat()
+        await scene.store.swap(session, Batch(wishes=[wish]))
+        after = (scene.directory / "claims.db-wal").stat()
+        await scene.store.close(session)
+        return before.st_mtime_ns, after.st_mtime_ns
+
+    before, after = asyncio.run(body())
+    assert before == after
