@@ -112,13 +112,13 @@ class _Call:
                     return outcome
                 case Watch():
                     action = yield from self._watch()
-                case PollAgain(after=after, renew_after=renew_after):
+                case PollAgain(after=after):
                     if after:
                         yield Await(future=self._guard.changed, seconds=min(after, self._left))
                     if not is_first and self._left < SHORTEST:
                         return NOTHING
                     sent = self._request if is_first else self._with_what_is_left()
-                    action, outcome = yield from self._poll(sent, renew_after)
+                    action, outcome = yield from self._poll(sent)
                     is_first = False
                 case _:
                     if not (yield from self._await_claim()):
@@ -148,13 +148,20 @@ class _Call:
 
     # One poll
 
-    def _poll(
-        self, request: Request, renew_after: float | None
-    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
+    def _poll(self, request: Request) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         grant = guard.grant
         if grant is None or not (yield from self._is_fresh(grant)):
             return AwaitClaim(), NOTHING
+        guard.is_polling = True
+        try:
+            return (yield from self._send(request, grant))
+        finally:
+            guard.is_polling = False
+            guard.settle_drain()
+
+    def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
+        guard = self._guard
         request = replace(request, offset=guard.outgoing(request.offset))
         started = self._now()
         first = guard.first_poll_after(started)
@@ -173,7 +180,7 @@ class _Call:
             )
 
         try:
-            end = yield SendPoll(request=request, renew_after=renew_after)
+            end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
             ended(events.Outcome.TIMEOUT if isinstance(error, TimeoutError) else events.Outcome.NETWORK_ERROR)
             guard.apply(Failed())

@@ -19,9 +19,11 @@ the term that it saw; of several for one term the first recorded is the one.
     rival          *contended*: by policy hold, yield or end the process
     webhook        *blocked*: watch read-only, delete nothing, resume when it is gone
 
-*hold*: poll again at once, and end that poll 1.5 s later to send it anew: that puts the rival, not us, on
-the server's 3 s hold. From the third 409 in a row that came in under half a second each is followed by a
-pause of 0.5 to 1.5 s: against a server that refuses the newcomer this would be a storm.
+*hold*: poll again at once, and 1.5 s later end whatever poll is open then and send it anew: that puts the
+rival, not us, on the server's 3 s hold. (Plain re-polling has two stable phases, and in the worse one we are
+held; a poll in between that brought an update must not cancel the renewal.) From the third 409 in a row that
+came in under half a second each is followed by a pause of 0.5 to 1.5 s: against a server that refuses the
+newcomer this would be a storm.
 *yield*: stop polling, keep the claim (our peers must not walk into the same fight), watch read-only.
 *exit*: end the process for its supervisor.
 
@@ -221,9 +223,8 @@ def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Deci
             return Decision(state=replace(told.state, yielding=True), actions=(*told.actions, Watch(), end))
         case OnRival.HOLD:
             pause = 0.5 + met.jitter if quick >= QUICK_IN_A_ROW else 0.0
-            return Decision(
-                state=told.state, actions=(*told.actions, PollAgain(after=pause, renew_after=RENEW_AFTER))
-            )
+            state = replace(told.state, renew_at=now + pause + RENEW_AFTER)
+            return Decision(state=state, actions=(*told.actions, PollAgain(after=pause)))
 
 
 def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:

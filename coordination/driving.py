@@ -109,7 +109,7 @@ class _AsyncFlight:
             raise
         finally:
             if not step.is_final:
-                self._guard.landed()
+                self._guard.flight = None
 
     def interrupt(self, how: Ended) -> None:
         """End it, from any thread."""
@@ -165,13 +165,13 @@ def _perform_sync(step: Any, wire: SyncWire, guard: Guard) -> Any:
             if not step.is_final:
                 guard.flight = flight
                 if guard.is_leaving:
-                    guard.landed()
+                    guard.flight = None
                     return Ended.INTERRUPTED
             try:
                 return wire.poll(step.request)
             finally:
                 if not step.is_final:
-                    guard.landed()
+                    guard.flight = None
         case Await(future=future, seconds=seconds):
             try:
                 return future.result(timeout=max(seconds, 0.0))

@@ -72,7 +72,9 @@ class Guard:
         self.grant: Grant | None = None
         """The claim that we hold, if we do."""
         self.flight: Flight | None = None
-        """The poll that is on its way."""
+        """The poll that is on its way; made by the driver, who can end it."""
+        self.is_polling = False
+        """From before a poll is sent until its outcome has been looked at."""
         self.changed: Future[None] = Future()
         """Done at the next change of role; then there is a new one."""
         self.api_root = ""
@@ -124,6 +126,11 @@ class Guard:
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
         return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
+
+    def renew_after(self, now: float) -> float | None:
+        """When a poll that starts now is to be ended and sent anew; None: not."""
+        left = self.state.renew_at - now
+        return left if left > 0 else None
 
     def first_poll_after(self, started: float) -> float | None:
         """Seconds from the decision to take the claim to the term's first poll; None for the later ones."""
@@ -232,14 +239,9 @@ class Guard:
     def settle_drain(self) -> None:
         """A drain is done when no poll is on its way and no batch is unacknowledged."""
         drained = self._drained
-        if drained is None or drained.done() or self.flight is not None or self.offsets.unacknowledged:
+        if drained is None or drained.done() or self.is_polling or self.offsets.unacknowledged:
             return
         drained.set_result(None)
-
-    def landed(self) -> None:
-        """The driver: no poll is on its way any more."""
-        self.flight = None
-        self.settle_drain()
 
     def _interrupt(self) -> None:
         flight = self.flight

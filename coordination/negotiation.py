@@ -507,7 +507,7 @@ class Negotiation:
 
     def _flies(self, bot_id: BotId) -> bool:
         guard = self._guards.get(bot_id)
-        return guard is not None and guard.flight is not None
+        return guard is not None and guard.is_polling
 
     async def pass_on(self, bot_id: BotId) -> None:
         """Give a claim to a peer that waits, because our own calls only fail."""

@@ -40,6 +40,8 @@ class State:
     longest_park: float = 0.0
     quick_conflicts: int = 0
     """409s in a row that came in under half a second."""
+    renew_at: float = 0.0
+    """The poll that is open at this moment is ended and sent anew."""
     yielding: bool = False
     """CONTENDED, and not polling: the rival has the bot."""
     episode: OpenEpisode | None = None
@@ -160,8 +162,6 @@ class PollAgain:
     """Poll again inside the same call."""
 
     after: float = 0.0
-    renew_after: float | None = None
-    """End that poll after so long and send it anew."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

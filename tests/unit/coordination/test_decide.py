@@ -204,7 +204,8 @@ def test_hold_polls_again_at_once_and_renews() -> None:
     decision = decide(POLLING, rival(), 10.0, HOLD)
 
     assert decision.state.role is Role.CONTENDED
-    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0, renew_after=1.5))
+    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0))
+    assert decision.state.renew_at == 11.5
 
 
 def test_hold_pauses_from_the_third_quick_conflict_on() -> None:

@@ -295,6 +295,19 @@ def test_hold_polls_again_inside_the_same_call_and_renews() -> None:
     assert bench.guard.state.role is Role.CONTENDED
 
 
+def test_a_batch_in_between_does_not_cancel_the_renewal() -> None:
+    """Else the rival keeps the better phase, and most of the messages."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(timeout=30.0)
+    next(steps)
+    steps.send(RIVAL)
+    bench.later(0.5)
+    result(steps, batch(5))
+
+    assert next(bench.call(offset=6)) == SendPoll(request=Request(offset=6, timeout=10.0), renew_after=1.0)
+
+
 def test_a_webhook_is_watched_read_only_and_polling_resumes() -> None:
     """Nothing is deleted; the host is named."""
     bench = Bench(webhook_watch=5.0)
@@ -523,9 +536,26 @@ def test_a_drain_ends_the_open_poll() -> None:
 
     assert interrupted == [Ended.INTERRUPTED]
     assert not drained.done()
-    bench.guard.landed()
-    assert drained.done()
     assert isinstance(steps.send(Ended.INTERRUPTED), Await)
+    assert drained.done()
+
+
+def test_a_batch_that_lands_while_draining_is_waited_for() -> None:
+    """Between its arrival and its hand-over nothing is drained: the successor would get it again."""
+    bench = Bench(PTB)
+    bench.grant()
+    steps = bench.call(offset=5)
+    next(steps)
+    drained = bench.guard.begin_drain()
+    bench.guard.flight = None  # the driver: the answer is here
+
+    bench.guard.settle_drain()
+    assert not drained.done()
+    result(steps, batch(5))
+    assert not drained.done()
+    next(bench.call(offset=6))
+
+    assert drained.done()
 
 
 def test_a_successor_starts_from_the_stored_offset() -> None:

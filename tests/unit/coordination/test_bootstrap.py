@@ -1,0 +1,96 @@
+"""Start-up calls judged: the answer, the event, and how long the store is waited for."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from onepoller.coordination import bootstrap
+from onepoller.coordination.events import WebhookCallGuarded
+from onepoller.coordination.identity import BotId
+from onepoller.coordination.settings import OnWebhook
+
+BOT = BotId(42)
+DONE = (200, b'{"ok":true,"result":true,"description":"Webhook is already deleted"}')
+HOOK = "https://bot.example.org/s3cret"
+
+
+def told(answer: str, detail: str = "") -> WebhookCallGuarded:
+    """Give the event of an answer."""
+    return WebhookCallGuarded(bot_id=BOT, answer=answer, detail=detail)
+
+
+@pytest.mark.parametrize(
+    ("case", "expected"),
+    [
+        pytest.param(
+            {}, bootstrap.Ruling(answer=DONE, event=told("already_deleted")), id="nothing to delete"
+        ),
+        pytest.param({"drop": True}, bootstrap.Ruling(), id="alone, updates are dropped"),
+        pytest.param(
+            {"drop": True, "has_peer": True},
+            bootstrap.Ruling(answer=DONE, event=told("drop_skipped")),
+            id="a peer",
+        ),
+        pytest.param({"url": HOOK, "policy": OnWebhook.DELETE}, bootstrap.Ruling(), id="allowed"),
+        pytest.param(
+            {"url": HOOK, "policy": OnWebhook.DELETE, "drop": True, "has_peer": True},
+            bootstrap.Ruling(is_undropped=True, event=told("drop_skipped", "bot.example.org")),
+            id="allowed, beside a peer",
+        ),
+    ],
+)
+def test_what_becomes_of_a_call(case: dict[str, Any], expected: bootstrap.Ruling) -> None:
+    """Answered, sent, or sent without its drop; and what is told."""
+    facts: dict[str, Any] = {"url": "", "drop": False, "has_peer": False, "policy": OnWebhook.REFUSE} | case
+
+    assert bootstrap.rule(BOT, **facts) == expected
+
+
+def test_a_refusal_is_a_bot_api_error_that_names_host_and_switch() -> None:
+    """Every framework shows its description; the path of the webhook, a secret, is not in it."""
+    ruling = bootstrap.rule(BOT, url=HOOK, drop=False, has_peer=False, policy=OnWebhook.REFUSE)
+
+    assert ruling.answer is not None
+    status, body = ruling.answer
+    assert (status, ruling.event, json.loads(body)) == (
+        400,
+        told("refused", "bot.example.org"),
+        {
+            "ok": False,
+            "error_code": 400,
+            "description": "onepoller: deleteWebhook was refused, because bot 42 has a webhook at "
+            "bot.example.org, which somebody else set; if it may go, set on_webhook='delete' "
+            "(ONEPOLLER_ON_WEBHOOK=delete)",
+        },
+    )
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_store_answers(*, answer: bool) -> None:
+    """A peer lives, or not."""
+    future: Future[bool] = Future()
+    future.set_result(answer)
+
+    assert bootstrap.peer_lives_sync(future) is answer
+
+
+@pytest.mark.parametrize("answer", [True, False])
+def test_the_store_answers_in_an_event_loop(*, answer: bool) -> None:
+    """The same, awaited."""
+    future: Future[bool] = Future()
+    future.set_result(answer)
+
+    assert asyncio.run(bootstrap.peer_lives(future)) is answer
+
+
+def test_a_store_that_does_not_answer_means_a_peer(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is dropped where it is not known that nobody works on it."""
+    monkeypatch.setattr(bootstrap, "PEER_LIMIT", 0.0)
+
+    assert bootstrap.peer_lives_sync(Future()) is True
+    assert asyncio.run(bootstrap.peer_lives(Future())) is True
