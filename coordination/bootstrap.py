@@ -1,21 +1,26 @@
 """A start-up call (deleteWebhook, drop_pending_updates) judged: what to answer, what to send, what to tell.
 
-The adapter asks getWebhookInfo, and where updates are to be dropped whether a living peer is there to work on
-them; then `rule` says what becomes of the call. Nothing here waits longer than `PEER_LIMIT`.
+The adapter reads its call (`WebhookCall.of`). Unless it `is_sent` as it is, the adapter asks getWebhookInfo,
+and where updates are to be dropped whether a living peer is there to work on them; then `rule` says what
+becomes of it. Nothing here waits longer than `PEER_LIMIT`.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Mapping
 from concurrent.futures import Future
 from dataclasses import dataclass
+from typing import Any, Self
 
+from onepoller.coordination.arguments import is_true
 from onepoller.coordination.events import WebhookCallGuarded
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnWebhook
+from onepoller.coordination.target import SET_WEBHOOK
 from onepoller.coordination.webhook import Verdict, host_of, judge
 
 PEER_LIMIT = 1.0
@@ -51,9 +56,48 @@ def rule(bot_id: BotId, *, url: str, drop: bool, has_peer: bool, policy: OnWebho
             return Ruling(answer=(400, _refusal(bot_id, host)), event=_told(bot_id, "refused", host))
 
 
-def is_idle(guard: Guard) -> bool:
-    """Whether this process does not poll the bot now, so that a call may be one of a start."""
-    return guard.state.role in _IDLE and not guard.has_open_call
+@dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookCall:
+    """A deleteWebhook or setWebhook, as an adapter reads it."""
+
+    bot_id: BotId
+    sets: str
+    """The URL that it sets; empty: it deletes."""
+    drops: bool
+    is_start: bool
+    """It may be one that a framework makes by itself when polling starts."""
+    holds_claim: bool
+
+    @classmethod
+    def of(cls, guard: Guard, method: str, arguments: Mapping[str, Any], *, is_start: bool = True) -> Self:
+        """Read one. While this process polls the bot it is no call of a start."""
+        return cls(
+            bot_id=guard.bot_id,
+            sets=str(arguments.get("url") or "") if method == SET_WEBHOOK else "",
+            drops=is_true(arguments.get("drop_pending_updates", "")),
+            is_start=is_start and guard.state.role in _IDLE and not guard.has_open_call,
+            holds_claim=guard.grant is not None,
+        )
+
+
+class Webhooks:
+    """Which webhook calls are sent: a webhook that was set through the same adapter is its user's own."""
+
+    def __init__(self) -> None:
+        self._own: set[str] = set()
+
+    def is_sent(self, call: WebhookCall) -> bool:
+        """Whether a call needs no ruling: it sets a webhook, or a person asked for exactly that."""
+        if call.sets:
+            self._own.add(call.sets)
+            return True
+        return not call.is_start and (call.holds_claim or not call.drops)
+
+    def rule(self, call: WebhookCall, *, url: str, has_peer: bool, policy: OnWebhook) -> Ruling:
+        """Judge any other call; `url` is that of the webhook which is set now."""
+        is_own = not call.is_start or url in self._own
+        allowed = OnWebhook.DELETE if is_own else policy
+        return rule(call.bot_id, url=url, drop=call.drops, has_peer=has_peer, policy=allowed)
 
 
 async def peer_lives(answer: Future[bool]) -> bool:

@@ -8,7 +8,6 @@ rule: what happened goes to the guard, and so to `decide`; what comes back is do
 from __future__ import annotations
 
 from collections.abc import Generator
-from concurrent.futures import Future
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -77,8 +76,7 @@ class _Call:
         guard.offsets.called(self._request.offset)
         if presence.is_final(self._request.timeout, self._now()):
             return (yield from self._final_confirm())
-        mine: Future[None] = Future()
-        while (other := presence.enter(mine)) is not None:
+        while (other := presence.enter()) is not None:
             if self._left <= 0:
                 return NOTHING
             yield Await(future=other, seconds=self._left)
@@ -98,7 +96,7 @@ class _Call:
             yield from self._wind_down()
             raise
         finally:
-            presence.leave(mine, how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
+            presence.leave(how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
             guard.settle_drain()
 
     def _turn(self) -> Steps:
@@ -112,6 +110,7 @@ class _Call:
                     return outcome
                 case Watch():
                     action = yield from self._watch()
+                    outcome = NOTHING  # the 409 that led here is ours, not the framework's
                 case PollAgain(after=after):
                     if after:
                         yield Await(future=self._guard.changed, seconds=min(after, self._left))
@@ -162,7 +161,9 @@ class _Call:
 
     def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
-        request = replace(request, offset=guard.outgoing(request.offset))
+        offset = guard.outgoing(request.offset)
+        if offset != request.offset:
+            request = replace(request, offset=offset)
         started = self._now()
         first = guard.first_poll_after(started)
 

@@ -334,7 +334,7 @@ _WITH_CLAIM: dict[type, _Rule] = {
 _ROWS: dict[Role, dict[type, _Rule]] = {
     Role.STARTING: _WITHOUT_CLAIM,
     Role.STANDBY: _WITHOUT_CLAIM | {ConflictMet: _conflict},
-    Role.STOPPED: _WITHOUT_CLAIM,
+    Role.STOPPED: _WITHOUT_CLAIM | {ClaimDenied: _stay},
     Role.POLLING: _WITH_CLAIM,
     Role.CONTENDED: _WITH_CLAIM | {RivalGone: _rival_gone},
     Role.BLOCKED: _WITH_CLAIM | {WebhookGone: _webhook_gone},

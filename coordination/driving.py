@@ -59,14 +59,7 @@ async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
         case SendPoll():
             return await flight.send(step)
         case Await(future=future, seconds=seconds):
-            if future.done():
-                return future.result()
-            if seconds <= 0:
-                await asyncio.sleep(0)
-                return None
-            waiter = asyncio.wrap_future(future)
-            done, _ = await asyncio.wait((waiter,), timeout=seconds)
-            return waiter.result() if done else None
+            return await flight.crossing.result(future, seconds)
         case Ask(method=method):
             try:
                 return await wire.ask(method)
@@ -81,6 +74,7 @@ class _AsyncFlight:
     def __init__(self, guard: Guard, wire: Wire) -> None:
         self.started = 0.0
         self.timeout = 0.0
+        self.crossing = guard.claims.crossing
         self._guard = guard
         self._wire = wire
         self._loop = asyncio.get_running_loop()

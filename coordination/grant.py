@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from onepoller.coordination import events
+from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.stores.seam import Episode, Session
 
@@ -27,6 +28,11 @@ class Grant:
 
 class Claims(Protocol):
     """What a guard asks of its instance. Callable from any thread."""
+
+    @property
+    def crossing(self) -> Crossing:
+        """How callers' loops wait for what the runner's thread says."""
+        ...
 
     def want(self, guard: Guard) -> Future[bool]:
         """Have the claim, or wait for it; the future is true once `guard.granted` was called."""

@@ -12,14 +12,14 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from onepoller.coordination import conflict, events, stall
+from onepoller.coordination import conflict, events, report, stall
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
-from onepoller.coordination.report import BotReport, Role
+from onepoller.coordination.report import Role
 from onepoller.coordination.rivals import RivalWatch
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
@@ -75,8 +75,7 @@ class Guard:
         """The poll that is on its way; made by the driver, who can end it."""
         self.is_polling = False
         """From before a poll is sent until its outcome has been looked at."""
-        self.changed: Future[None] = Future()
-        """Done at the next change of role; then there is a new one."""
+        self._changed: Future[None] | None = None
         self.api_root = ""
         self.last_poll = 0.0
         """Wall clock of the last poll that was answered 200."""
@@ -112,6 +111,13 @@ class Guard:
         return action if isinstance(action, PollAgain) else PollAgain()
 
     @property
+    def changed(self) -> Future[None]:
+        """Done at the next change of role."""
+        if self._changed is None:
+            self._changed = Future()
+        return self._changed
+
+    @property
     def is_leaving(self) -> bool:
         """Whether a poll that starts now must not: the claim is gone, or about to go."""
         return self.grant is None or self.state.role is Role.DRAINING
@@ -141,11 +147,15 @@ class Guard:
 
     def conflict_met(self, text: str, elapsed: float) -> Action:
         """A 409: classify it, count it, and say what the call does next."""
+        grant = self.grant
+        holds_claim = grant is not None and grant.session.has_claim(self.bot_id, grant.term)
+        if grant is not None and not holds_claim:
+            self.claims.suspect(self.bot_id)
         kind = conflict.classify(
             conflict.Sighting(
                 text=text,
                 elapsed=elapsed,
-                holds_claim=self.grant is not None,
+                holds_claim=holds_claim,
                 term_age=self.clocks.monotonic() - self.state.taken_at,
                 unclean=self.state.unclean,
                 longest_park=self.state.longest_park,
@@ -185,19 +195,25 @@ class Guard:
     def sweep(self, now: float) -> bool:
         """Called about once a second. True: the poll loop is dead, the claim is to go."""
         flight = self.flight
-        if flight is not None and now > flight.started + flight.timeout + stall.OVERDUE:
+        overdue = now - flight.started - flight.timeout - stall.OVERDUE if flight is not None else 0.0
+        if flight is not None and overdue > 0:
             flight.interrupt(Ended.OVERDUE)
         if self.state.episode is not None:
             self.apply(TimePassed())
-        if self.state.role is Role.STOPPED:
-            return False
+        if overdue > stall.UNENDED and self.grant is not None:
+            # Nothing can end it, so the look before delivery will drop whatever it brings.
+            self._tell_stalled(overdue + stall.OVERDUE)
+            return True
         silence = self.presence.overstayed(now)
-        if silence is None:
+        if silence is None or self.state.role is Role.STOPPED:
             return False
         if silence.after is not stall.CallEnd.CANCELLED:
-            self.presence.is_stalled = True
-            self.emit(events.Stalled(bot_id=self.bot_id, seconds=now - silence.since))
+            self._tell_stalled(now - silence.since)
         return True
+
+    def _tell_stalled(self, seconds: float) -> None:
+        self.presence.is_stalled = True
+        self.emit(events.Stalled(bot_id=self.bot_id, seconds=seconds))
 
     def granted(self, grant: Grant, claim: Claim, *, came_from: Identity | None) -> None:
         """The store gave us the claim."""
@@ -210,14 +226,15 @@ class Guard:
 
     def denied(self, holder: Identity | None, since: float) -> None:
         """A living holder has it."""
-        if self.state.role is not Role.STANDBY:
+        is_news = self.state.role is not Role.STANDBY or not self.settings.standby
+        if is_news and self.state.role is not Role.STOPPED:
             self.apply(ClaimDenied(holder=holder, since=since), other=holder, since=since)
 
-    def lost(self, cause: events.Cause) -> None:
+    def lost(self, cause: events.Cause, *, to: Identity | None = None, since: float = 0.0) -> None:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
         self.grant = None
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
-            self.apply(ClaimLost(cause=cause), cause=cause)
+            self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
         self._interrupt()
         if self._drained is not None and not self._drained.done():
             self._drained.set_result(None)
@@ -248,13 +265,14 @@ class Guard:
         if flight is not None:
             flight.interrupt(Ended.INTERRUPTED)
 
-    def report(self) -> BotReport:
-        """For `status`."""
-        return BotReport(
-            bot_id=self.bot_id,
-            role=self.state.role,
+    def report(self) -> bytes:
+        """This bot's row of the session's report, for `status`."""
+        state = self.state
+        return report.row(
+            self.bot_id,
+            state.role,
             last_poll=self.last_poll,
-            episodes=int(self.state.episode is not None),
+            episodes=int(state.episode is not None),
             conflicts=self.conflicts,
         )
 
@@ -278,6 +296,7 @@ class Guard:
             decision = decide(self.state, happened, self.clocks.monotonic(), self._policy)
             self.state = decision.state
         flow: Action = AwaitClaim()
+        end: EndProcess | None = None
         for action in decision.actions:
             match action:
                 case TellEpisodeOpened(kind=kind):
@@ -291,17 +310,21 @@ class Guard:
                     self._close_episode(action)
                 case PassClaim():
                     self.claims.pass_on(self)
-                case EndProcess(reason=reason):
-                    self.claims.end_process(self.bot_id, reason)
+                case EndProcess():
+                    end = action
                 case _:
                     flow = action
         if was is not self.state.role:
             self._tell_role(was, cause, other, since)
+        if end is not None:
+            # Last, for it may not return: who polls has been told by now.
+            self.claims.end_process(self.bot_id, end.reason)
         return flow
 
     def _tell_role(self, was: Role, cause: events.Cause | None, other: Identity | None, since: float) -> None:
-        changed, self.changed = self.changed, Future()
-        changed.set_result(None)
+        changed, self._changed = self._changed, None
+        if changed is not None:
+            changed.set_result(None)
         if self.state.yielding:
             self.rival = RivalWatch()
         self.emit(

@@ -34,13 +34,20 @@ def bot_id_of(token: str) -> BotId:
     return BotId(int(found[1]))
 
 
-_FLOOR_BITS = 20
-"""A store counts its terms from its creation time, shifted by so many bits (design, file store)."""
+_COUNT_BITS = 10
+
+
+def first_term(created: float) -> Term:
+    """The first term of a store that was made at this wall clock: seconds times 2^20, in steps of about a millisecond.
+
+    So terms never go back when a damaged store is made anew, and the low bits count the changes.
+    """
+    return Term(int(created * 2 ** (20 - _COUNT_BITS)) << _COUNT_BITS)
 
 
 def short_term(term: int) -> int:
-    """The part of a term that people compare: how often the claim changed hands in this store."""
-    return term & ((1 << _FLOOR_BITS) - 1)
+    """The part of a term that people compare: how often the claim changed hands, modulo 1024."""
+    return term & ((1 << _COUNT_BITS) - 1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -18,8 +18,9 @@ from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from onepoller.coordination import events, report
+from onepoller.coordination import events
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.errors import OnepollerError, SessionOver, SetupError, StoreUnavailable
 from onepoller.coordination.events import Cause
 from onepoller.coordination.guard import Guard
@@ -60,6 +61,8 @@ class Instance:
         self.identity = identity
         self.settings = settings
         self.guards: dict[BotId, Guard] = {}
+        self.crossing = Crossing()
+        self._confirming: Future[bool] | None = None
         self._store = store
         self._emit = emit
         self._end_process = end_process
@@ -70,9 +73,11 @@ class Instance:
         self._early: list[Callable[[Negotiation], None]] = []
         self._aims: dict[BotId, Term | None] = {}
         """The term that held each bot when this process first wanted it: what `takeover` aims at."""
+        self._report = b""
         self._beat_now: asyncio.Event | None = None
         self._group: asyncio.TaskGroup | None = None
         self._trouble = ""
+        self._is_ending = False
 
     def run_on(self, runner: Runner) -> None:
         """Say where the coroutines run; before the first call."""
@@ -122,8 +127,11 @@ class Instance:
         self._tell(lambda n: self._spawn(n.pass_on(guard.bot_id)))
 
     def confirm(self) -> Future[bool]:
-        """See `guard.Claims`."""
-        return self._answer(self._confirmed)
+        """See `guard.Claims`. However many guards ask at once, the session is confirmed once."""
+        confirming = self._confirming
+        if confirming is None or confirming.done():
+            confirming = self._confirming = self._answer(self._confirmed)
+        return confirming
 
     def suspect(self, bot_id: BotId) -> None:
         """See `guard.Claims`."""
@@ -141,6 +149,9 @@ class Instance:
 
     def end_process(self, bot_id: BotId, reason: str) -> None:
         """See `guard.Claims`."""
+        if self._is_ending:
+            return
+        self._is_ending = True
         self._emit(events.ProcessEnding(bot_id=bot_id, reason=reason))
         self._end_process(reason)
 
@@ -167,7 +178,7 @@ class Instance:
                 w.session != own for w in snapshot.wishes.get(bot_id, ())
             )
 
-        return self._answer(looked)
+        return self._answer(looked, in_doubt=True)  # what a peer may need is not dropped
 
     # The runner's loop
 
@@ -236,8 +247,8 @@ class Instance:
         while True:
             started = self._clocks.monotonic()
             try:
-                rows = report.pack(guard.report() for guard in list(self.guards.values()))
-                await self._store.beat(session, report=rows)
+                self._report = b"".join([guard.report() for guard in list(self.guards.values())])
+                await self._store.beat(session, report=self._report)
                 left = (session.deadline - self._clocks.boot()) / self.settings.lease
                 self._emit(events.BeatEnded(seconds=self._clocks.monotonic() - started, margin=left))
                 pause = self.settings.beat_every
@@ -295,9 +306,8 @@ class Instance:
                 return result
 
     async def _confirmed(self, negotiation: Negotiation) -> bool:
-        rows = report.pack(guard.report() for guard in list(self.guards.values()))
         try:
-            await self._store.beat(negotiation.session, report=rows, confirm=True)
+            await self._store.beat(negotiation.session, report=self._report, confirm=True)
         except SessionOver:
             if self._beat_now is not None:
                 self._beat_now.set()
@@ -329,14 +339,16 @@ class Instance:
         else:
             callback(self._negotiation)
 
-    def _answer(self, ask: Callable[[Negotiation], Awaitable[bool]]) -> Future[bool]:
+    def _answer(
+        self, ask: Callable[[Negotiation], Awaitable[bool]], *, in_doubt: bool = False
+    ) -> Future[bool]:
         future: Future[bool] = Future()
 
         async def answer(negotiation: Negotiation) -> None:
             try:
                 result = await ask(negotiation)
             except (StoreUnavailable, SessionOver):
-                result = False
+                result = in_doubt
             if not future.done():
                 future.set_result(result)
 

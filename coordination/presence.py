@@ -28,25 +28,29 @@ class Presence:
         self.is_stalled = False
         self._settings = settings
         self._lock = threading.Lock()
-        self._open: Future[None] | None = None
+        self._is_open = False
+        self._ended: Future[None] | None = None
+        """Made only where a second call waits for the end of the open one."""
         self._is_cancelling = False
         self._final_until = 0.0
         self._silence: stall.Silence | None = None
         self._caller: Caller = lambda: None
         self._longest_pause = 0.0
 
-    def enter(self, mine: Future[None]) -> Future[None] | None:
-        """Open this call; or the future of the one that is open, done when that ends."""
+    def enter(self) -> Future[None] | None:
+        """Open a call; or the future of the one that is open, done when that ends."""
         with self._lock:
-            if self._open is None:
-                self._open = mine
+            if not self._is_open:
+                self._is_open = True
                 return None
-            return self._open
+            if self._ended is None:
+                self._ended = Future()
+            return self._ended
 
     @property
     def has_open_call(self) -> bool:
         """Whether a call of the framework is open."""
-        return self._open is not None
+        return self._is_open
 
     def called(self, caller: Caller, now: float) -> bool:
         """The call is open: the framework lives. True where it had been taken for dead."""
@@ -62,9 +66,7 @@ class Presence:
         """The open call is being cancelled; its connection may take a moment to close."""
         self._is_cancelling = True
 
-    def leave(
-        self, mine: Future[None], *, how: stall.CallEnd, manners: Manners, now: float, retry_after: float
-    ) -> None:
+    def leave(self, *, how: stall.CallEnd, manners: Manners, now: float, retry_after: float) -> None:
         """The call has ended; from now on the framework is silent."""
         if how is stall.CallEnd.CANCELLED:
             self._final_until = now + FINAL_WINDOW
@@ -77,8 +79,10 @@ class Presence:
             keep_briefly=manners.on_cancel is OnCancel.PAUSE,
         )
         with self._lock:
-            self._open = None
-        mine.set_result(None)
+            self._is_open = False
+            ended, self._ended = self._ended, None
+        if ended is not None:
+            ended.set_result(None)
 
     def is_final(self, timeout: float, now: float) -> bool:
         """Whether a call with this timeout is the last one of a framework that stops."""

@@ -11,6 +11,8 @@ import threading
 from collections.abc import Callable, Coroutine
 from typing import Any, Protocol
 
+from onepoller.coordination.crossing import Inbox
+
 
 class Runner(Protocol):
     """Where an instance's coroutines run."""
@@ -37,6 +39,7 @@ class ThreadRunner:
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
+        self._inbox: Inbox | None = None
         self._task: asyncio.Task[None] | None = None
         self._stopping = False
 
@@ -47,16 +50,17 @@ class ThreadRunner:
                 if self._stopping and self._thread is not None:
                     return
                 self._start()
-            loop = self._loop
-        assert loop is not None
+            inbox = self._inbox
+        assert inbox is not None
         try:
-            loop.call_soon_threadsafe(callback, *args)
+            inbox.put(callback, *args)
         except RuntimeError:
             # The loop has just been closed by `stop`: whoever still posts has come too late.
             return
 
     def _start(self) -> None:
         self._loop = asyncio.new_event_loop()
+        self._inbox = Inbox(self._loop)
         self._thread = threading.Thread(target=self._run, args=(self._loop,), name="onepoller", daemon=True)
         self._thread.start()
 

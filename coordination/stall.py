@@ -18,6 +18,8 @@ KEEP_LIMIT = 1.0
 """Seconds after a cancelled call of a caller whose cancel does not mean "stopping"."""
 OVERDUE = 20.0
 """An open call may last its timeout and this many seconds more."""
+UNENDED = 5.0
+"""A call that could not be ended so long after that, seconds: its loop or thread is blocked."""
 
 
 class CallEnd(Enum):

@@ -29,6 +29,8 @@ REMIND_EVERY = 300.0
 _LOOK_EVERY = 10.0
 """Seconds between two looks for episodes of which to remind."""
 _OFTEN = (events.PollEnded, events.BeatEnded, events.StoreCalled)
+_DEBUG = (events.ClaimChanged,)
+"""Told at DEBUG alone; ten thousand of them come with one takeover."""
 _TROUBLES = (events.Stalled, events.TokenRefused, events.UpdateGap, events.WebhookCallGuarded)
 
 log = logging.getLogger("onepoller")
@@ -70,12 +72,14 @@ class LogLines:
         now = self._clock()
         if now < self._wake and isinstance(event, _OFTEN) and not getattr(event, "error", ""):
             return
+        if isinstance(event, _DEBUG) and not log.isEnabledFor(logging.DEBUG):
+            return
         with self._lock:
             due = list(self._due(now)) if now >= self._wake else []
             line = self._line(event, now)
         for one, about in due:
             _write(one, about)
-        if line is not None:
+        if line is not None and log.isEnabledFor(line.level):
             _write(line, _facts(event))
 
     def _line(self, event: Event, now: float) -> Line | None:

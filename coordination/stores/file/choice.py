@@ -17,7 +17,7 @@ from onepoller.coordination.stores.memory import MemoryStore
 
 
 def choose_file_store(
-    directory: Path | None = None, *, lease: float = 10.0, allow_unfit: bool = False
+    directory: str | Path | None = None, *, lease: float = 10.0, allow_unfit: bool = False
 ) -> tuple[FileStore | MemoryStore, str | None]:
     """The store for this process, and one sentence where it covers less than the host."""
     if fitness.named_directory(directory, os.environ) is not None:

@@ -52,11 +52,6 @@ class Database:
         """By what the open database's files are known."""
         return self._marks
 
-    @property
-    def is_open(self) -> bool:
-        """Whether there is a connection."""
-        return self._connection is not None
-
     async def ready(self) -> None:
         """Open the database, or open it again where it was replaced."""
         if self._connection is None or not self._marks.hold():

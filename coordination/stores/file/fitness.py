@@ -19,10 +19,10 @@ SETTING = "ONEPOLLER_STATE_DIR"
 _OTHERS_WRITE = stat.S_IWGRP | stat.S_IWOTH
 
 
-def named_directory(directory: Path | None, environ: Mapping[str, str]) -> Path | None:
+def named_directory(directory: str | Path | None, environ: Mapping[str, str]) -> Path | None:
     """The directory that the user named, in the call or in the environment."""
-    setting = environ.get(SETTING)
-    return directory or (Path(setting) if setting else None)
+    named = directory or environ.get(SETTING)
+    return Path(named) if named else None
 
 
 def named_places(named: Path, *, allow_unfit: bool = False) -> Places:

@@ -12,7 +12,6 @@ Where a fork does not run Python's hooks (C libraries), the beat covers the pare
 
 from __future__ import annotations
 
-import ctypes
 import os
 import sqlite3
 import sys
@@ -94,6 +93,8 @@ class Forks:
 
 def _keep_for_ever(connection: sqlite3.Connection) -> None:
     """Add a reference that not even the interpreter's end drops: a dropped connection would be closed."""
+    import ctypes  # noqa: PLC0415  # in a forked child only
+
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(connection))
 
 

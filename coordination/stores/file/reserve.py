@@ -44,7 +44,7 @@ class Reserve:
                 self._path, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW | os.O_CLOEXEC, self._mode
             )
             try:
-                os.posix_fallocate(descriptor, 0, SIZE)
+                os.write(descriptor, bytes(SIZE))  # real space, unlike a sparse file
             finally:
                 os.close(descriptor)
         except OSError:

@@ -11,6 +11,7 @@ import sqlite3
 import time
 from enum import Enum
 
+from onepoller.coordination import identity
 from onepoller.coordination.errors import StoreUnfit
 from onepoller.coordination.identity import Term
 from onepoller.coordination.stores.file.rows import CLAIM, SESSION, WISH
@@ -76,7 +77,7 @@ def create(connection: sqlite3.Connection, *, inode: int) -> None:
     """Make the tables, inside a transaction of the caller's."""
     for statement in filter(str.strip, _TABLES.split(";")):
         connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES (?, ?)", (inode, int(time.time() * 2**20)))
+    connection.execute("INSERT INTO meta VALUES (?, ?)", (inode, identity.first_term(time.time())))
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 

@@ -50,9 +50,8 @@ def open_database(places: Places, *, suspect: Inode | None = None) -> Opened:
 def _open(places: Places, suspect: Inode | None) -> Opened:
     inode = inode_at(places.database)
     if inode is None:
-        if any(
-            path.exists() for path in places.database_files[1:]
-        ):  # SQLite would take them for the new one's
+        # SQLite would take what is left for the new one's.
+        if any(path.exists() for path in places.database_files[1:]):
             return _anew(places, Condition.LOST)
         return _begin(places, _new_file(places))
     if inode == suspect:

@@ -50,7 +50,7 @@ class FileStore:
 
     def __init__(
         self,
-        directory: Path | None = None,
+        directory: str | Path | None = None,
         *,
         lease: float = 10.0,
         margin: float | None = None,
@@ -127,9 +127,8 @@ class FileStore:
             return
         try:
             await self._database.write(lambda tables: writing.leave(tables, own.id), limit=_CLOSE_LIMIT)
-        except (
-            StoreUnavailable
-        ):  # our lock is free in a moment, which proves as much; its file is left to who ends it
+        except StoreUnavailable:
+            # Our lock is free in a moment, which proves as much; the file is left to whoever ends us.
             self._drop(own)
         except BaseException:
             self._drop(own)

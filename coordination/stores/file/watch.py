@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import importlib.util
+import os
 import random
 import sqlite3
 import sys
@@ -78,11 +79,13 @@ class Watch:
         if inotify is None:
             yield
             return
+        pid = os.getpid()
         try:
             self._loop.add_reader(inotify.fileno(), self._hear, inotify)
             yield
         finally:
-            self._loop.remove_reader(inotify.fileno())
+            if os.getpid() == pid:  # a forked child shares the loop's epoll, and would make its parent deaf
+                self._loop.remove_reader(inotify.fileno())
             inotify.close()
 
     def _hear(self, inotify: INotify) -> None:
@@ -111,7 +114,7 @@ class Watch:
             sqlite3.Error,
         ):  # replaced, or not readable: whoever reads or beats finds out which
             return [Change()]
-        self._observer.forget_all_but({row.id for row in others})
+        self._observer.forget_all_but({row.id for row in rows})
         news = [Change()] if version != self._version else []
         news += [Change(session=session_id) for session_id in dead - (self._reported - holders)]
         self._version, self._reported = version, dead

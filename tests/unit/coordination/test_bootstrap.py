@@ -94,3 +94,23 @@ def test_a_store_that_does_not_answer_means_a_peer(monkeypatch: pytest.MonkeyPat
 
     assert bootstrap.peer_lives_sync(Future()) is True
     assert asyncio.run(bootstrap.peer_lives(Future())) is True
+
+
+@pytest.mark.parametrize(
+    ("call", "expected"),
+    [
+        pytest.param({"sets": HOOK}, True, id="sets a webhook"),
+        pytest.param({}, False, id="a start"),
+        pytest.param({"drops": True, "holds_claim": True}, False, id="a start, though the claim is kept"),
+        pytest.param({"is_start": False}, True, id="a person deletes"),
+        pytest.param(
+            {"is_start": False, "drops": True, "holds_claim": True}, True, id="the holder's person drops"
+        ),
+        pytest.param({"is_start": False, "drops": True}, False, id="a standby's person drops"),
+    ],
+)
+def test_what_needs_no_ruling(call: dict[str, Any], *, expected: bool) -> None:
+    """Calls of a start are judged, and drops of whoever does not hold the claim."""
+    facts: dict[str, Any] = {"sets": "", "drops": False, "is_start": True, "holds_claim": False} | call
+
+    assert bootstrap.Webhooks().is_sent(bootstrap.WebhookCall(bot_id=BOT, **facts)) is expected

@@ -12,6 +12,7 @@ from onepoller.coordination import call, events
 from onepoller.coordination.call import Steps
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.conflict import Kind
+from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.events import Cause
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
@@ -61,6 +62,7 @@ class FakeClaims:
     """The instance, as a guard sees it: it notes what it is asked."""
 
     def __init__(self) -> None:
+        self.crossing = Crossing()
         self.said: list[Any] = []
         self.futures: list[Future[bool]] = []
         self.awaited = False

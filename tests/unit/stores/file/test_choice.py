@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -51,3 +54,20 @@ def test_an_unfit_named_directory_stops_at_once(home: Path, monkeypatch: pytest.
     monkeypatch.setenv("ONEPOLLER_STATE_DIR", str(home / "file"))
     with pytest.raises(StoreUnfit):
         choose_file_store()
+
+
+def test_where_there_is_no_flock_everything_imports_and_one_sentence_is_told() -> None:
+    """As on Windows: the default falls back to the process."""
+    program = (
+        "import sys; sys.modules['fcntl'] = sys.modules['inotify_simple'] = None;"
+        "from onepoller.coordination.stores.file import choose_file_store;"
+        "print(*choose_file_store())"
+    )
+    environ = {name: value for name, value in os.environ.items() if not name.startswith("ONEPOLLER_")}
+    said = subprocess.run(
+        [sys.executable, "-c", program], env=environ, check=True, capture_output=True, text=True
+    ).stdout
+    assert said == (
+        "<MemoryStore 0 sessions, 0 claims> Only this process is covered against a second poller:"
+        " The file store needs flock, which this platform has not: use an engine, such as redis://.\n"
+    )

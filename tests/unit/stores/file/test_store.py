@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from onepoller.coordination.errors import SessionOver, StoreBusy, StoreUnavailable
+from onepoller.coordination.errors import SessionOver, StoreBusy
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import BotReport, Role, pack
 from onepoller.coordination.stores.file import FileStore
@@ -187,6 +187,30 @@ def test_whoever_ends_a_session_removes_its_file(scene: Scene) -> None:
     assert asyncio.run(body()) == set()
 
 
+def test_the_look_reads_who_is_over(scene: Scene, monkeypatch: pytest.MonkeyPatch) -> None:
+    """An ended session has no claim left, also where whoever ended it died before it removed the file."""
+    other_bot = BotId(BOT + 1)
+
+    async def body() -> bool:
+        session, claim = await scene.holder()
+        swap = Swap(claim=Claim(bot_id=other_bot, holder=session.id))
+        left = (await scene.store.swap(session, Batch(swaps=[swap]))).written[other_bot]
+        other = scene.another()
+        monkeypatch.setattr(other, "_unlink", lambda _: None)
+        successor = await other.open(identity())
+        await other.read()
+        scene.now += 10
+        await other.beat(successor)
+        taken = Swap(claim=replace(claim, holder=successor.id), requires_over=session.id)
+        await other.swap(successor, Batch(swaps=[taken]))
+        has_it = session.has_claim(other_bot, left.term)
+        await other.close(successor)
+        await scene.store.close(session)
+        return has_it
+
+    assert not asyncio.run(body())
+
+
 def test_a_file_put_in_a_dead_sessions_place_is_left_alone(scene: Scene) -> None:
     """Nothing is unlinked that is not the session's."""
 
@@ -297,85 +321,6 @@ def test_a_goodbye_beside_a_stuck_writer_frees_the_lock(scene: Scene) -> None:
     assert asyncio.run(body())
 
 
-def test_damage_is_found_in_use(scene: Scene) -> None:
-    """Who reads it makes it anew and goes on; the trouble is told once."""
-
-    async def body() -> tuple[bool, bool, bool, str]:
-        session, claim = await scene.holder()
-        for name in ("claims.db", "claims.db-wal"):
-            path = scene.directory / name
-            with path.open("r+b") as file:
-                file.write(b"\xa5" * path.stat().st_size)
-        assert scene.store._database._connection is not None
-        scene.store._database._connection.execute("PRAGMA shrink_memory")
-        snapshot = await scene.store.read([BOT])
-        await scene.store.beat(session)
-        new = snapshot.claims[BOT]
-        answer = (
-            new.holder == session.id and new.term > claim.term and not new.clean,
-            session.has_claim(BOT, claim.term),
-            session.has_claim(BOT, new.term),
-            (await scene.store.read([BOT])).trouble,
-        )
-        assert f"{scene.directory}/claims.db was damaged" in snapshot.trouble
-        await scene.store.close(session)
-        return answer
-
-    assert asyncio.run(body()) == (True, False, True, "")
-
-
-def test_a_session_that_the_new_database_does_not_name_is_over(scene: Scene) -> None:
-    """It was not there to be found when the database was made anew."""
-
-    async def body() -> None:
-        session, _ = await scene.holder()
-        hidden = session.file.path.rename(scene.directory / "hidden")
-        (scene.directory / "claims.db").unlink()
-        other = scene.another()
-        newcomer = await other.open(identity())
-        hidden.rename(session.file.path)
-        try:
-            await scene.store.beat(session)
-        finally:
-            await other.close(newcomer)
-
-    with pytest.raises(SessionOver):
-        asyncio.run(body())
-
-
-def test_of_two_who_say_they_poll_the_last_to_poll_keeps_the_claim(scene: Scene) -> None:
-    """A report may be one beat old when a database is made anew."""
-
-    async def body() -> bool:
-        session, _ = await scene.holder()
-        other = scene.another()
-        later = await other.open(identity())
-        await other.beat(later, report=pack([BotReport(bot_id=BOT, role=Role.BLOCKED, last_poll=2.0)]))
-        (scene.directory / "claims.db").unlink()
-        await scene.store.beat(session)
-        holder = (await other.read([BOT])).claims[BOT].holder
-        await scene.store.close(session)
-        await other.close(later)
-        return holder == later.id
-
-    assert asyncio.run(body())
-
-
-def test_standbys_keep_no_claim_in_a_database_made_anew(scene: Scene) -> None:
-    """Only those who poll, or are blocked while they would, hold."""
-
-    async def body() -> Claim:
-        session = await scene.store.open(identity())
-        rows = [BotReport(bot_id=BOT, role=role) for role in (Role.STANDBY, Role.STARTING, Role.STOPPED)]
-        await scene.store.beat(session, report=pack(rows))
-        (scene.directory / "claims.db").unlink()
-        claim = (await scene.store.read([BOT])).claims[BOT]
-        await scene.store.close(session)
-        return claim
-
-    assert asyncio.run(body()) == Claim(bot_id=BOT)
-
-
 def test_a_sessions_claim_cannot_be_asked_of_another_store(scene: Scene) -> None:
     """Mixing stores is a mistake of the caller's."""
 
@@ -385,21 +330,6 @@ def test_a_sessions_claim_cannot_be_asked_of_another_store(scene: Scene) -> None
 
     with pytest.raises(TypeError):
         asyncio.run(body())
-
-
-def test_a_directory_that_was_taken_away_is_made_again(scene: Scene) -> None:
-    """Whoever loses everything begins anew, in a higher term."""
-
-    async def body() -> bool:
-        session, claim = await scene.holder()
-        scene.directory.rename(scene.directory.with_name("away"))
-        with pytest.raises((SessionOver, StoreUnavailable)):
-            await scene.store.beat(session)
-        again, new = await scene.holder()
-        await scene.store.close(again)
-        return new.term > claim.term
-
-    assert asyncio.run(body())
 
 
 def test_a_wish_that_stands_as_it_is_costs_no_write(scene: Scene) -> None:

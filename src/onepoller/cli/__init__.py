@@ -1,0 +1,8 @@
+"""The command line: `onepoller status | handover | demo | fake-api`, also as `python -m onepoller`.
+
+Wrong input is one sentence and exit code 2. Commands are thin: they put parts together and print.
+"""
+
+from onepoller.cli.app import main
+
+__all__ = ["main"]
