@@ -7,6 +7,8 @@ rule: what happened goes to the guard, and so to `decide`; what comes back is do
 
 from __future__ import annotations
 
+import math
+import re
 from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -131,8 +133,11 @@ class _Call:
         return self._deadline - self._now()
 
     def _with_what_is_left(self) -> Request:
-        left = float(int(max(self._left, SHORTEST)))
-        return replace(self._request, timeout=min(self._request.timeout, left))
+        """The rest of the timeout in whole seconds, as the server takes them; half a second is rounded up."""
+        left = float(max(math.ceil(self._left - 0.5), SHORTEST))
+        if left >= self._request.timeout:
+            return self._request
+        return replace(self._request, timeout=left)
 
     def _await_claim(self) -> Generator[Step, Any, bool]:
         guard = self._guard
@@ -183,7 +188,7 @@ class _Call:
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
-            ended(events.Outcome.TIMEOUT if isinstance(error, TimeoutError) else events.Outcome.NETWORK_ERROR)
+            ended(events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR)
             guard.apply(Failed())
             raise
         except BaseException:
@@ -311,6 +316,11 @@ _OUTCOMES = {
     401: events.Outcome.UNAUTHORIZED,
     429: events.Outcome.RATE_LIMITED,
 }
+
+
+def _is_timeout(error: Exception) -> bool:
+    """By its name too: each HTTP library has its own class for it, and none is known here."""
+    return isinstance(error, TimeoutError) or re.search("Timeout|TimedOut", type(error).__name__) is not None
 
 
 def _outcome_of(status: int) -> events.Outcome:

@@ -8,6 +8,7 @@ is deaf until its restart; found by experiment). The synchronous driver cannot e
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 import time
 from collections.abc import Callable
@@ -78,7 +79,7 @@ class _AsyncFlight:
         self._guard = guard
         self._wire = wire
         self._loop = asyncio.get_running_loop()
-        self._stop: asyncio.Future[Ended] | None = None
+        self._stop: asyncio.Future[Ended | None] | None = None
 
     async def send(self, step: SendPoll) -> Delivered | Refused | Ended:
         """Send it; it ends by its answer, by `interrupt`, or to be renewed."""
@@ -86,53 +87,72 @@ class _AsyncFlight:
         self.timeout = step.request.timeout
         self._stop = stop = self._loop.create_future()
         task = self._loop.create_task(self._wire.poll(step.request))
+        task.add_done_callback(self._landed)
+        timer = None
+        if step.renew_after is not None:
+            timer = self._loop.call_later(step.renew_after, self._stopped, Ended.RENEWED)
         if not step.is_final:
             self._guard.flight = self
             if self._guard.is_leaving:
                 # The claim went between the last look and now; whoever took it could not see us yet.
                 stop.set_result(Ended.INTERRUPTED)
         try:
-            await asyncio.wait((task, stop), timeout=step.renew_after, return_when=asyncio.FIRST_COMPLETED)
-            if task.done():
-                return task.result()
-            how = stop.result() if stop.done() else Ended.RENEWED
-            await self._end(task)
-            return task.result() if task.done() and not task.cancelled() and not task.exception() else how
+            how = await stop
+            if how is not None and await self._end(task):
+                raise asyncio.CancelledError  # noqa: TRY301  # it is ours to pass on
+            if how is None or (task.done() and not task.cancelled() and not task.exception()):
+                outcome: Delivered | Refused = task.result()
+                return outcome
+            return how
         except asyncio.CancelledError:
             await self._end(task)
             raise
         finally:
+            if timer is not None:
+                timer.cancel()
             if not step.is_final:
                 self._guard.flight = None
 
+    def _landed(self, _: asyncio.Task[Any]) -> None:
+        if self._stop is not None and not self._stop.done():
+            self._stop.set_result(None)
+
     def interrupt(self, how: Ended) -> None:
         """End it, from any thread."""
-        self._loop.call_soon_threadsafe(self._stopped, how)
+        with contextlib.suppress(RuntimeError):  # the caller's loop is closed: the poll ended with it
+            self._loop.call_soon_threadsafe(self._stopped, how)
 
     def _stopped(self, how: Ended) -> None:
         if self._stop is not None and not self._stop.done():
             self._stop.set_result(how)
 
-    async def _end(self, task: asyncio.Task[Any]) -> None:
-        """Cancel the poll once that is safe, and wait until its connection is closed."""
+    async def _end(self, task: asyncio.Task[Any]) -> bool:
+        """Cancel the poll once that is safe, and wait until its connection is closed.
+
+        True: our caller was cancelled meanwhile; it must hear of it afterwards.
+        """
+        was_cancelled = False
         early = self.started + SETTLE - self._loop.time()
         if early > 0:
-            await _outlast(task, early)
+            was_cancelled = await _outlast(task, early)
         task.cancel()
-        await _outlast(task, CLOSING_LIMIT)
+        was_cancelled = await _outlast(task, CLOSING_LIMIT) or was_cancelled
         if task.done() and not task.cancelled():
             task.exception()  # looked at: an error on the way out is nobody's
+        return was_cancelled
 
 
-async def _outlast(task: asyncio.Task[Any], seconds: float) -> None:
-    """Wait for a task, at most so long, through cancellations of ours: they have been delivered already."""
+async def _outlast(task: asyncio.Task[Any], seconds: float) -> bool:
+    """Wait for a task, at most so long, through a cancellation of ours; true where there was one."""
     loop = asyncio.get_running_loop()
     end = loop.time() + seconds
+    was_cancelled = False
     while not task.done() and (left := end - loop.time()) > 0:
         try:
             await asyncio.wait((task,), timeout=left)
         except asyncio.CancelledError:
-            continue
+            was_cancelled = True
+    return was_cancelled
 
 
 def get_updates_sync(guard: Guard, request: Request, wire: SyncWire) -> Outcome:

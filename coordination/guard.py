@@ -241,7 +241,8 @@ class Guard:
 
     def begin_drain(self) -> Future[None]:
         """Stop new polls and end the open one; the future is done when nothing is open or owed."""
-        self._drained = drained = Future()
+        drained: Future[None] = Future()
+        self._drained = drained
         self.apply(HandoverAsked())
         self._interrupt()
         self.settle_drain()

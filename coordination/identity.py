@@ -38,7 +38,7 @@ _COUNT_BITS = 10
 
 
 def first_term(created: float) -> Term:
-    """The first term of a store that was made at this wall clock: seconds times 2^20, in steps of about a millisecond.
+    """The first term of a store that was made then: seconds times 2^20, in steps of a millisecond.
 
     So terms never go back when a damaged store is made anew, and the low bits count the changes.
     """

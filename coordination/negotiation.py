@@ -8,7 +8,7 @@ one write. Nothing here waits for a framework but `hand_over`, which waits for i
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterable, Sequence
+from collections.abc import Awaitable, Callable, Iterable
 from concurrent.futures import Future
 from dataclasses import dataclass, field, replace
 
@@ -99,6 +99,7 @@ class Negotiation:
         self._episodes: dict[BotId, Episode | None] = {}
         self._guards: dict[BotId, Guard] = {}
         self._draining: set[BotId] = set()
+        self._released: dict[BotId, float] = {}
         self._heirs: dict[BotId, SessionId | None] = {}
         self._settling = asyncio.Lock()
         self._answers: list[Future[bool]] = []
@@ -241,8 +242,13 @@ class Negotiation:
         wanted = self.wanted.get(bot_id)
         if wanted is None:
             return
-        if not wanted.waiting and self._clocks.monotonic() >= wanted.until:
+        now = self._clocks.monotonic()
+        if not wanted.waiting and now >= wanted.until:
             self._forget(bot_id, plan)
+            return
+        if now < self._released.get(bot_id, 0.0) + QUEUE_STEP:
+            # We have just let it go: our own wish must not keep its heir from the store.
+            self._due[bot_id] = self._released[bot_id] + QUEUE_STEP
             return
         self._plan_wanted(wanted, claim, snapshot, plan)
 
@@ -312,7 +318,8 @@ class Negotiation:
         now = self._clocks.monotonic()
         if named is None:
             wanted.claimable_since = None
-            if self._settings.standby or not self._comes_next(claim, others):
+            wanted.holder = claim.holder
+            if self._settings.standby or not self._comes_next(claim, snapshot):
                 self._deny(wanted, claim, snapshot)
             self._ask(wanted, claim, snapshot, plan, is_recorded=mine is not None)
             if not self._settings.standby:
@@ -355,7 +362,6 @@ class Negotiation:
             plan.withdrawn.append(claim.bot_id)
 
     def _deny(self, wanted: _Wanted, claim: Claim, snapshot: Snapshot) -> None:
-        wanted.holder = claim.holder
         record = snapshot.sessions.get(claim.holder) if claim.holder else None
         identity = record.identity if record else None
         wanted.guard.denied(identity, claim.since)
@@ -363,10 +369,12 @@ class Negotiation:
             wanted.is_denied = True
             self._tell(claim, ClaimEvent.DENIED, Cause.FREE, identity)
 
-    def _comes_next(self, claim: Claim, others: Sequence[Wish]) -> bool:
+    def _comes_next(self, claim: Claim, snapshot: Snapshot) -> bool:
         """Whether we ask the holder of this term, and nobody did so before us."""
-        is_asking = self._settings.start is not StartMode.STANDBY and self._aims[claim.bot_id] == claim.term
-        return is_asking and successor_asked_for(claim, others) is None
+        if self._settings.start is StartMode.STANDBY or self._aims[claim.bot_id] != claim.term:
+            return False
+        asked = successor_asked_for(claim, snapshot.wishes.get(claim.bot_id, ()))
+        return asked is None or asked.session == self.session.id
 
     def _ask(
         self, wanted: _Wanted, claim: Claim, snapshot: Snapshot, plan: _Plan, *, is_recorded: bool
@@ -428,6 +436,7 @@ class Negotiation:
                 self._episodes.pop(bot_id, None)
             return
         guard, cause = self._releases.pop(bot_id)
+        self._released[bot_id] = self._clocks.monotonic()
         self._let_go(bot_id)
         event = ClaimEvent.HANDED_OVER if cause is Cause.HANDED_OVER else ClaimEvent.RELEASED
         self._tell(claim, event, cause, plan.releasing.get(bot_id))
@@ -441,6 +450,7 @@ class Negotiation:
         wanted = self.wanted.pop(bot_id, None)
         self.held[bot_id] = claim
         self._guards[bot_id] = guard
+        self._released.pop(bot_id, None)
         decided_at = self._clocks.monotonic()
         if wanted is not None and wanted.claimable_since is not None:
             decided_at = wanted.claimable_since

@@ -36,6 +36,9 @@ class Presence:
         self._silence: stall.Silence | None = None
         self._caller: Caller = lambda: None
         self._longest_pause = 0.0
+        self._is_task_per_call = False
+        """The framework has called again though the task that called before had ended: tasks say nothing here
+        (before Python 3.12 `asyncio.wait_for` runs each call in a task of its own)."""
 
     def enter(self) -> Future[None] | None:
         """Open a call; or the future of the one that is open, done when that ends."""
@@ -56,6 +59,8 @@ class Presence:
         """The call is open: the framework lives. True where it had been taken for dead."""
         silence, self._silence = self._silence, None
         was_stalled, self.is_stalled = self.is_stalled, False
+        if silence is not None and self._caller() is None:
+            self._is_task_per_call = True
         self._is_cancelling = False
         self._caller = caller
         if silence is not None and silence.after is stall.CallEnd.EMPTY:
@@ -93,7 +98,7 @@ class Presence:
         silence = self._silence
         if silence is None or self.is_stalled:
             return None
-        alive = self._caller() is not None
+        alive = self._is_task_per_call or self._caller() is not None
         longest = self._longest_pause
         limit = stall.limit(silence, self._settings, caller_alive=alive, longest_pause=longest)
         return silence if now - silence.since >= limit else None

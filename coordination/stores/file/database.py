@@ -27,6 +27,8 @@ from onepoller.coordination.stores.file.system_errors import system_errors
 T = TypeVar("T")
 Body = Callable[[sqlite3.Connection], T]
 
+_SHORT_WRITES = 0.025
+"""A write takes a millisecond or two: for so long a busy database is tried again at once, in seconds."""
 _ATTEMPTS = 3
 """How often one call goes on after the database was replaced under it."""
 
@@ -138,7 +140,8 @@ class Database:
             return result
 
     async def _retried(self, attempt: Callable[[], T], *, limit: float) -> T:
-        end = time.monotonic() + limit
+        began = time.monotonic()
+        end = began + limit
         while True:
             try:
                 return attempt()
@@ -151,7 +154,8 @@ class Database:
                     pid = inode and locks.pid_of_writer(inode.number, start=occupied.start)
                     self._trouble = busy = _busy(pid)
                     raise busy from occupied
-            await asyncio.sleep(random.uniform(0.001, 0.025))
+            is_early = time.monotonic() - began < _SHORT_WRITES
+            await asyncio.sleep(random.uniform(0.0003, 0.001) if is_early else random.uniform(0.001, 0.025))
 
     def _open(self, *, is_damaged: bool = False) -> None:
         with self.lock:

@@ -129,9 +129,12 @@ class Peer:
     async def fork(self, task: str = "sleep") -> int:
         """Fork a child that sleeps, or that opens the store for itself and takes the dead parent's claim."""
         parent, own = os.getpid(), self.own.id
+        ours, childs = os.pipe()
         child = os.fork()
         if child:
+            os.read(ours, 1)  # now it has run its hooks
             return child
+        os.write(childs, b"1")
         null = os.open(os.devnull, os.O_RDWR)
         os.dup2(null, 0)
         while task == "sleep" or os.getppid() == parent:

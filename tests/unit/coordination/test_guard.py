@@ -462,6 +462,30 @@ def test_a_slow_handler_keeps_the_claim() -> None:
     assert not bench.guard.sweep(bench.now + 600)
 
 
+def test_a_caller_that_makes_a_task_for_each_call_is_not_taken_for_dead() -> None:
+    """On Python 3.11 `asyncio.wait_for(client.post(...))` does: the end of such a task says nothing."""
+    bench = Bench()
+    bench.grant()
+    for _ in range(2):
+        steps = bench.call(alive=lambda: None)
+        next(steps)
+        result(steps, batch(5))
+
+    assert not bench.guard.sweep(bench.now + 600)
+
+
+def test_a_caller_whose_task_has_ended_loses_the_claim_after_a_second() -> None:
+    """It handled a batch, and died of it."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(alive=lambda: None)
+    next(steps)
+    result(steps, batch(5))
+
+    assert not bench.guard.sweep(bench.now + 0.9)
+    assert bench.guard.sweep(bench.now + 1.0)
+
+
 def test_an_error_is_handed_on_and_counted() -> None:
     """Only a 409 is ours."""
     bench = Bench()

@@ -1,0 +1,50 @@
+"""Act 2: the same two programs with one more line, `guard(builder)`."""
+
+from __future__ import annotations
+
+from onepoller.demo.changes import order, poller
+from onepoller.demo.stage import GUARDED_BOT, Act, Stage
+from onepoller.demo.verdict import Finding, none_of
+from onepoller.testing.botapi import tallies
+
+EVERY = 0.5
+
+
+def _play(stage: Stage) -> list[Finding]:
+    stage.join("polling")
+    stage.join("standby")
+
+    def lines() -> list[str]:
+        counted = tallies(stage.rows())
+        shown = []
+        for bot in stage.guarded:
+            tally = counted.get(bot.name)
+            what = f"{tally.updates:3} messages, {tally.conflicts:2} times 409" if tally else "stands by"
+            shown.append(f"{bot.name}: {what}")
+        return shown
+
+    with stage.load(GUARDED_BOT, every=EVERY) as since:
+        stage.watch(stage.pace.guarded, lines)
+    fates = stage.settled(since=since)
+    rows = stage.rows()
+    pollers = tallies(rows)
+    tracebacks = sum(bot.traceback_lines() for bot in stage.guarded)
+    return [
+        Finding(
+            what="who polls",
+            promised="one",
+            measured=", ".join(pollers) or "nobody",
+            is_kept=list(pollers) == [poller(rows)],
+        ),
+        *order(rows),
+        none_of("messages lost", fates.lost_between + fates.lost_in_queue, of=str(fates.sent)),
+        none_of("lines of traceback in the logs", tracebacks),
+    ]
+
+
+ACT = Act(
+    title="The same two, guarded",
+    story="The program has one more line: guard(builder). One of the two polls, the other one stands by: its "
+    "getUpdates takes its time and brings nothing, so the framework notices nothing.",
+    play=_play,
+)

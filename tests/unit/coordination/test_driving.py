@@ -1,0 +1,229 @@
+"""The driver in an event loop: when a poll is cancelled, and when not."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Coroutine
+from concurrent.futures import Future
+from typing import Any
+
+import pytest
+
+from onepoller.coordination import driving, events
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.crossing import Crossing
+from onepoller.coordination.events import Cause
+from onepoller.coordination.grant import Grant
+from onepoller.coordination.guard import Guard
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.stores.seam import Claim, Episode
+from onepoller.coordination.wire import NOTHING, Delivered, Ended, Manners, OnCancel, Refused, Request
+from onepoller.testing.virtual import run_virtual
+
+BOT = BotId(42)
+REQUEST = Request(timeout=10.0)
+
+
+class Session:
+    """Ours, for ever."""
+
+    id = SessionId("own")
+    deadline = 1e9
+
+    def has_claim(self, _bot_id: BotId, _term: Term) -> bool:
+        return True
+
+
+class Claims:
+    """An instance that grants nothing."""
+
+    def __init__(self) -> None:
+        self.crossing = Crossing()
+        self.let_go_for: list[Cause] = []
+
+    def want(self, _guard: Guard) -> Future[bool]:
+        return Future()
+
+    def unwant(self, _guard: Guard) -> None: ...
+
+    def let_go(self, guard: Guard, cause: Cause) -> None:
+        self.let_go_for.append(cause)
+        guard.lost(cause)
+
+    def is_awaited(self, _bot_id: BotId) -> Future[bool]:
+        future: Future[bool] = Future()
+        future.set_result(True)
+        return future
+
+    def pass_on(self, _guard: Guard) -> None: ...
+
+    def confirm(self) -> Future[bool]:
+        return Future()
+
+    def suspect(self, _bot_id: BotId) -> None: ...
+
+    def note_episode(self, _bot_id: BotId, _episode: Episode | None) -> None: ...
+
+    def end_process(self, _bot_id: BotId, _reason: str) -> None: ...
+
+
+class Wire:
+    """A poll that lasts `answers_after`, and notes when it was cancelled."""
+
+    api_root = ""
+
+    def __init__(self, answers_after: float = 10.0, *, on_cancel: OnCancel = OnCancel.PAUSE) -> None:
+        self.manners = Manners(on_cancel=on_cancel)
+        self.answers_after = answers_after
+        self.polls: list[float] = []
+        self.cancelled: list[float] = []
+
+    async def poll(self, _request: Request) -> Delivered | Refused:
+        now = asyncio.get_running_loop().time
+        self.polls.append(now())
+        try:
+            await asyncio.sleep(self.answers_after)
+        except asyncio.CancelledError:
+            self.cancelled.append(now())
+            raise
+        return Delivered(update_ids=(7,), reply="batch")
+
+    async def ask(self, method: str) -> dict[str, Any]:
+        raise AssertionError(method)
+
+
+def holder() -> Guard:
+    """A guard that holds its claim, on the virtual clock."""
+    now = asyncio.get_running_loop().time
+    seen: list[events.Event] = []
+    guard = Guard(
+        BOT,
+        claims=Claims(),
+        settings=Settings(),
+        emit=seen.append,
+        clocks=Clocks(monotonic=now, boot=now, wall=now, chance=lambda: 0.5),
+    )
+    grant = Grant(session=Session(), term=Term(1), decided_at=now(), cause=Cause.FREE)
+    guard.granted(grant, Claim(bot_id=BOT, term=Term(1)), came_from=None)
+    return guard
+
+
+def virtual(body: Coroutine[Any, Any, None]) -> None:
+    """Run on virtual time."""
+    run_virtual(body)
+
+
+@pytest.mark.parametrize(("after", "expected"), [(0.0, 0.05), (0.02, 0.05), (0.3, 0.3)])
+def test_a_poll_is_not_cancelled_in_its_first_50_ms(after: float, expected: float) -> None:
+    """A connection that is cancelled while it is made loses httpcore's pool slot for good."""
+
+    async def body() -> None:
+        wire = Wire()
+        task = asyncio.create_task(driving.get_updates(holder(), REQUEST, wire))
+        await asyncio.sleep(after)
+        await asyncio.sleep(0)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert wire.cancelled == pytest.approx([expected])
+
+    virtual(body())
+
+
+def test_an_answer_that_comes_while_the_poll_is_being_ended_is_delivered() -> None:
+    """The claim is still ours until the drain is done."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(answers_after=0.04)
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(0.01)
+        guard.begin_drain()
+
+        assert await task == Delivered(update_ids=(7,), reply="batch")
+
+    virtual(body())
+
+
+def test_a_cancel_during_a_handover_is_not_swallowed() -> None:
+    """A framework that stops just then must hear of it."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(0.01)
+        guard.begin_drain()
+        await asyncio.sleep(0.01)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert wire.cancelled == pytest.approx([0.05])
+        assert asyncio.get_running_loop().time() < 1
+
+    virtual(body())
+
+
+def test_a_stopping_framework_lets_go_at_once() -> None:
+    """The cancel of python-telegram-bot means that it stops."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(on_cancel=OnCancel.STOPPING)
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        claims = guard.claims
+        assert isinstance(claims, Claims)
+        assert claims.let_go_for == [Cause.STOPPED]
+
+    virtual(body())
+
+
+def test_an_interrupted_poll_waits_for_the_claim_and_brings_nothing() -> None:
+    """The call lasts as long as the caller asked for."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(2)
+        guard.lost(Cause.FENCED)
+
+        assert await task is NOTHING
+        assert wire.cancelled == pytest.approx([2.0])
+        assert asyncio.get_running_loop().time() == pytest.approx(10.0)
+
+    virtual(body())
+
+
+def test_a_poll_is_renewed() -> None:
+    """It ends, and is sent anew inside the same call."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(answers_after=4.0)
+        guard.state = guard.state.__class__(role=guard.state.role, term=guard.state.term, renew_at=1.5)
+
+        assert isinstance(await driving.get_updates(guard, REQUEST, wire), Delivered)
+        assert wire.polls == pytest.approx([0.0, 1.5])
+
+    virtual(body())
+
+
+def test_an_overdue_poll_ends_as_a_timeout() -> None:
+    """Its connection is half open: nothing will ever come."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(answers_after=1e6)
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(31)
+        flight = guard.flight
+        assert flight is not None
+        flight.interrupt(Ended.OVERDUE)
+
+        with pytest.raises(TimeoutError):
+            await task
+
+    virtual(body())
