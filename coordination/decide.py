@@ -132,25 +132,24 @@ def decide(state: State, happened: Happening, now: float, policy: Policy) -> Dec
 
 
 def _called(state: State, _: Called, __: float, ___: Policy) -> Decision:
-    role = Role.STARTING if state.role is Role.STOPPED else state.role
-    return Decision(state=replace(state, role=role), actions=(AwaitClaim(),))
+    if state.role is Role.STOPPED:
+        state = replace(state, role=Role.STARTING)
+    return Decision(state=state, actions=_AWAIT)
 
 
 def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decision:
-    state = replace(
-        state,
-        role=Role.POLLING,
-        term=taken.term,
-        taken_at=now,
-        unclean=not taken.clean,
-        longest_park=0.0,
-        quick_conflicts=0,
-        yielding=False,
-        failing_since=None,
+    open_episode = state.episode
+    state = State(
+        role=Role.POLLING, term=taken.term, taken_at=now, unclean=not taken.clean, passes=state.passes
     )
     inherited = taken.episode
     if inherited is None or inherited.kind is Kind.PEER:
-        return _closed(state, "peer_gone") if _is_open(state, Kind.PEER) else Decision(state=state)
+        # The claim says what is open; an episode of ours that it does not know has ended with the change.
+        return (
+            _closed(replace(state, episode=open_episode), "peer_gone")
+            if open_episode
+            else Decision(state=state)
+        )
     episode = OpenEpisode(kind=inherited.kind, since=now, conflicts=inherited.conflicts, last=now)
     role = Role.BLOCKED if inherited.kind in WEBHOOK_KINDS else Role.CONTENDED
     yielding = role is Role.CONTENDED and policy.on_rival is OnRival.YIELD
@@ -175,15 +174,14 @@ def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
 
 
 def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision:
-    state = replace(
-        state,
-        longest_park=max(state.longest_park, answer.elapsed),
-        quick_conflicts=0,
-        failing_since=None,
-        passes=0,
-    )
+    parked = max(state.longest_park, answer.elapsed) if state.unclean else state.longest_park
+    recovered = state.quick_conflicts or state.passes or state.failing_since is not None
+    if recovered or parked != state.longest_park:
+        state = replace(state, longest_park=parked, quick_conflicts=0, failing_since=None, passes=0)
+    if state.episode is None:
+        return Decision(state=state, actions=_HAND_ON)  # the hot path
     quiet = _once_quiet(state, now)
-    return Decision(state=quiet.state, actions=(*quiet.actions, HandOn()))
+    return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
 
 
 def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
@@ -302,6 +300,8 @@ def _once_quiet(state: State, now: float) -> Decision:
     return _closed(replace(state, role=Role.POLLING), "rival_gone")
 
 
+_AWAIT = (AwaitClaim(),)
+_HAND_ON = (HandOn(),)
 _Rule = Callable[[State, Any, float, Policy], Decision]
 
 _WITHOUT_CLAIM: dict[type, _Rule] = {

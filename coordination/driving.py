@@ -97,7 +97,7 @@ class _AsyncFlight:
                 # The claim went between the last look and now; whoever took it could not see us yet.
                 stop.set_result(Ended.INTERRUPTED)
         try:
-            how = await stop
+            how: Ended | None = await stop
             if how is not None and await self._end(task):
                 raise asyncio.CancelledError  # noqa: TRY301  # it is ours to pass on
             if how is None or (task.done() and not task.cancelled() and not task.exception()):

@@ -47,6 +47,8 @@ from onepoller.coordination.stores.seam import Claim, Episode, Offset
 from onepoller.coordination.webhook import host_of
 from onepoller.coordination.wire import Ended, Flight
 
+_START = State()
+
 
 class Guard:
     """One bot in one process. Made by `Instance.guard`."""
@@ -59,13 +61,14 @@ class Guard:
         settings: Settings,
         emit: Callable[[events.Event], None],
         clocks: Clocks,
+        policy: Policy,
     ) -> None:
         self.bot_id = bot_id
         self.claims = claims
         self.settings = settings
         self.emit = emit
         self.clocks = clocks
-        self.state = State()
+        self.state = _START
         self.offsets = Offsets()
         self.presence = Presence(settings)
         self.rival = RivalWatch()
@@ -81,9 +84,7 @@ class Guard:
         """Wall clock of the last poll that was answered 200."""
         self.conflicts = 0
         self.next_watch = 0.0
-        self._policy = Policy(
-            on_rival=settings.on_rival, standby=settings.standby, pass_after=settings.pass_after
-        )
+        self._policy = policy
         self._lock = threading.Lock()
         self._drained: Future[None] | None = None
         self._untold: conflict.Kind | None = None

@@ -28,6 +28,7 @@ from onepoller.coordination.identity import BotId, Identity, SessionId, Term
 from onepoller.coordination.negotiation import Negotiation
 from onepoller.coordination.runner import Runner
 from onepoller.coordination.settings import Settings
+from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Episode, Session, Snapshot, Store
 
 _T = TypeVar("_T")
@@ -68,6 +69,7 @@ class Instance:
         self._end_process = end_process
         self._kill = kill
         self._clocks = clocks or Clocks()
+        self._policy = Policy.of(settings)
         self._runner: Runner | None = None
         self._negotiation: Negotiation | None = None
         self._early: list[Callable[[Negotiation], None]] = []
@@ -89,7 +91,14 @@ class Instance:
         """The guard of a bot in this process; made at the first call. Opens nothing."""
         guard = self.guards.get(bot_id)
         if guard is None:
-            made = Guard(bot_id, claims=self, settings=self.settings, emit=self._emit, clocks=self._clocks)
+            made = Guard(
+                bot_id,
+                claims=self,
+                settings=self.settings,
+                emit=self._emit,
+                clocks=self._clocks,
+                policy=self._policy,
+            )
             guard = self.guards.setdefault(bot_id, made)
             if guard is made:
                 self._emit(events.BotSeen(bot_id=bot_id))

@@ -309,13 +309,23 @@ class Negotiation:
         own = self.session.id
         if bot_id not in self._aims:
             self._aims[bot_id] = None if is_claimable(claim, snapshot.sessions) else claim.term
+        wished = snapshot.wishes.get(bot_id, ())
+        now = self._clocks.monotonic()
+        if (
+            wanted.waiting
+            and all(w.session == own for w in wished)
+            and is_claimable(claim, snapshot.sessions)
+        ):
+            # Nobody else is in the line: the one case of which there are thousands at once.
+            wanted.claimable_since = wanted.claimable_since or now
+            self._take(claim, snapshot, plan)
+            return
         others = _others(snapshot, bot_id, own)
-        mine = next((w for w in snapshot.wishes.get(bot_id, ()) if w.session == own), None)
+        mine = next((w for w in wished if w.session == own), None)
         last = max((w.since for w in others), default=0) + 1
         provisional = Wish(bot_id=bot_id, session=own, since=last, priority=self._settings.priority)
         wishes = [*others, mine or provisional]
         named = next_holder(claim, wishes, snapshot.sessions)
-        now = self._clocks.monotonic()
         if named is None:
             wanted.claimable_since = None
             wanted.holder = claim.holder

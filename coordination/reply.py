@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -11,6 +12,8 @@ from onepoller.coordination.wire import Delivered, Refused
 EMPTY_BODY = b'{"ok":true,"result":[]}'
 """What the server answers where there are no updates, byte for byte."""
 _EMPTY: dict[str, Any] = json.loads(EMPTY_BODY)
+_BATCH = b'{"ok":true,"result":[{"update_id":'
+_UPDATE_ID = re.compile(rb'\{"update_id":(\d+)')
 
 
 def outcome_of(status: int, body: Mapping[str, Any] | None, reply: Any) -> Delivered | Refused:
@@ -40,6 +43,11 @@ def decoded(content: bytes) -> dict[str, Any] | None:
     """A body as a JSON object, or None where it is none."""
     if content == EMPTY_BODY:
         return _EMPTY  # what nearly every poll brings
+    if content.startswith(_BATCH) and content.endswith(b"}]}"):
+        # The server's own spelling of a batch, of which the ids are enough: to decode 100 messages takes six
+        # times as long. No other object of the Bot API has an `update_id`, and inside a string the quotes
+        # would be escaped.
+        return {"ok": True, "result": [{"update_id": int(i)} for i in _UPDATE_ID.findall(content)]}
     try:
         body = json.loads(content)
     except ValueError:

@@ -11,7 +11,7 @@ from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Identity, Term
 from onepoller.coordination.report import Role
-from onepoller.coordination.settings import OnRival
+from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.stores.seam import Episode
 
 
@@ -213,6 +213,11 @@ class Policy:
     on_rival: OnRival = OnRival.HOLD
     standby: bool = True
     pass_after: float = 60.0
+
+    @classmethod
+    def of(cls, settings: Settings) -> Policy:
+        """What these settings say."""
+        return cls(on_rival=settings.on_rival, standby=settings.standby, pass_after=settings.pass_after)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -48,6 +48,17 @@ class Flood:
         self._level = max(self._level, level)
         return False
 
+    def is_full(self, now: float) -> bool:
+        """Whether the next line of this window would be held back."""
+        return now < self.ends and self._passed >= LINES
+
+    def counts(self, *, now: float, what: str) -> bool:
+        """Count a line that is held back like those before it, without its level. False: it may pass."""
+        if not self.is_full(now) or not self._held:
+            return False
+        self._held[what] += 1
+        return True
+
     def due(self, *, now: float) -> Summary | None:
         """Give the summary once a window with held lines has ended."""
         if not self._held or now < self.ends:

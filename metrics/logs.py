@@ -74,6 +74,8 @@ class LogLines:
             return
         if isinstance(event, _DEBUG) and not log.isEnabledFor(logging.DEBUG):
             return
+        if isinstance(event, events.RoleChanged) and self._is_drowned(event, now):
+            return
         with self._lock:
             due = list(self._due(now)) if now >= self._wake else []
             line = self._line(event, now)
@@ -81,6 +83,13 @@ class LogLines:
             _write(one, about)
         if line is not None and log.isEnabledFor(line.level):
             _write(line, _facts(event))
+
+    def _is_drowned(self, event: events.RoleChanged, now: float) -> bool:
+        """Whether this is one of ten thousand at once: counted, without building its line."""
+        if now >= self._wake or not self._flood.is_full(now) or log.isEnabledFor(logging.DEBUG):
+            return False
+        with self._lock:
+            return self._flood.counts(now=now, what=event.role.label)
 
     def _line(self, event: Event, now: float) -> Line | None:
         if isinstance(event, events.BotGone):

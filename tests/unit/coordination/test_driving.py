@@ -17,6 +17,7 @@ from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.settings import Settings
+from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Claim, Episode
 from onepoller.coordination.wire import NOTHING, Delivered, Ended, Manners, OnCancel, Refused, Request
 from onepoller.testing.virtual import run_virtual
@@ -101,6 +102,7 @@ def holder() -> Guard:
         BOT,
         claims=Claims(),
         settings=Settings(),
+        policy=Policy(),
         emit=seen.append,
         clocks=Clocks(monotonic=now, boot=now, wall=now, chance=lambda: 0.5),
     )

@@ -19,6 +19,7 @@ from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival, Settings
+from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Claim, Episode, Offset
 from onepoller.coordination.wire import (
     NOTHING,
@@ -132,6 +133,7 @@ class Bench:
             BOT,
             claims=self.claims,
             settings=Settings(**settings),
+            policy=Policy.of(Settings(**settings)),
             emit=self.seen.append,
             clocks=Clocks(
                 monotonic=lambda: self.now, boot=lambda: self.now, wall=lambda: self.now, chance=lambda: 0.5

@@ -1,0 +1,303 @@
+"""What the benchmarks judge by, and what they write; nothing here measures a time."""
+
+from __future__ import annotations
+
+import importlib
+import json
+import re
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from onepoller.testing import Row
+
+ROOT = Path(__file__).parents[2]
+NAMES = [path.stem for path in (ROOT / "benchmarks").glob("*.py")]
+MODULES = [
+    "canned",
+    "claim",
+    "fleet",
+    "handover",
+    "judging",
+    "per_poll",
+    "plot",
+    "results",
+    "run",
+    "takeover",
+]
+
+
+@pytest.fixture(scope="module")
+def bench() -> Iterator[Any]:
+    """Give the modules of the benchmarks, which find each other by their folder, as the program does."""
+    sys.path.insert(0, str(ROOT / "benchmarks"))
+    try:
+        yield SimpleNamespace(**{name: importlib.import_module(name) for name in MODULES})
+    finally:
+        sys.path.remove(str(ROOT / "benchmarks"))
+        for name in NAMES:
+            sys.modules.pop(name, None)
+
+
+def fleet_of(claim: float, takeover: float, *, threads: int = 2, cpu: float = 0.5) -> dict[str, Any]:
+    """Make up what one size of a fleet measured."""
+    look = {"cpu_percent": cpu, "calls_a_second": 0.0, "threads": threads, "descriptors": 16}
+    idle = {kind: look | {"resident_kb": 40_000} for kind in ("holder", "standby", "bare")}
+    times = {name: [takeover] for name in ("start_ms", "claims_taken_ms", "takeover_ms")}
+    return {"claim_ms": [claim], "idle": idle, **times}
+
+
+@pytest.fixture
+def measured() -> dict[str, Any]:
+    """Make up what a run measured."""
+    locks = {"onepoller": 3.0, "flock": 1.5, "filelock": 30.0, "portalocker": 120.0, "fasteners": 40.0}
+    poll = {"bare": 500.0, "guarded": 590.0, "added": 90.0, "lower_quartile": 80.0, "upper_quartile": 99.0}
+    return {
+        "claim": {how: {"claim_ms": [ms, ms], "resident_kb": 9_000} for how, ms in locks.items()},
+        "takeover": {
+            how: {"claim_ms": [ms], "poll_ms": [ms + 2], "resident_kb": 57_000} for how, ms in locks.items()
+        },
+        "handover": {"gap_ms": [4.0, 6.0], "claim_ms": [3.0, 5.0], "conflicts": 0, "overlaps": 0},
+        "per_poll": {"httpx transport, empty": poll, "httpx transport, batch": poll | {"added": 140.0}},
+        "fleet": {"1": fleet_of(5, 8), "10000": fleet_of(900, 280)},
+    }
+
+
+@pytest.fixture
+def found(bench: Any, measured: dict[str, Any]) -> dict[str, Any]:
+    """Make up a results file."""
+    facts = {"python": "3.11.9", "system": "Linux", "kernel": "6.1", "processors": 2, "file_system": "ext4"}
+    bars = [bar for name, of in measured.items() for bar in getattr(bench, name).bars(of)]
+    return {
+        "scale": "full",
+        "seed": 1,
+        "facts": facts,
+        "bars": bench.results.bars_as_json(bars),
+        "benchmarks": {name: {"seconds": 1.0, "load": 0.25, "measured": of} for name, of in measured.items()},
+    }
+
+
+@pytest.mark.parametrize(
+    ("measured", "limit", "at_least", "is_met"),
+    [
+        pytest.param(3.0, 3.0, False, True, id="at an upper limit: met"),
+        pytest.param(3.1, 3.0, False, False, id="above an upper limit: missed"),
+        pytest.param(8.0, 8.0, True, True, id="at a lower limit: met"),
+        pytest.param(7.9, 8.0, True, False, id="below a lower limit: missed"),
+        pytest.param(float("nan"), 8.0, False, False, id="no number: missed"),
+    ],
+)
+def test_a_bar_is_met_on_its_own_side(
+    bench: Any, measured: float, limit: float, *, at_least: bool, is_met: bool
+) -> None:
+    """Upper limits and lower limits are told apart."""
+    bar = bench.judging.Bar(name="a bar", limit=limit, measured=measured, unit="ms", at_least=at_least)
+
+    assert bar.is_met is is_met
+
+
+@pytest.mark.parametrize(
+    ("percent", "sample"),
+    [
+        pytest.param(0, 1, id="0: the smallest"),
+        pytest.param(50, 50, id="50 of 100 samples: the 50th"),
+        pytest.param(99, 99, id="99 of 100 samples: the 99th"),
+        pytest.param(100, 100, id="100: the largest"),
+    ],
+)
+def test_a_percentile_is_a_sample(bench: Any, percent: float, sample: int) -> None:
+    """The nearest rank, whatever the order of the samples."""
+    assert bench.judging.percentile([*range(100, 0, -1)], percent) == sample
+
+
+def test_what_was_added_does_not_show_a_machine_that_became_slower(bench: Any) -> None:
+    """Neighbouring blocks are compared: here the machine is ten times slower in the second pair."""
+    bare = [[10.0, 11.0, 12.0], [110.0, 110.0, 500.0], [10.0, 11.0, 12.0]]
+    guarded = [[15.0, 16.0, 90.0], [114.0, 115.0, 116.0], [15.0, 16.0, 17.0]]
+
+    assert bench.judging.added(bare, guarded)["added"] == 5.0
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(0, "0"), (0.01234, "0.0123"), (1.5, "1.5"), (99.96, "100"), (1234.5, "1,234"), (10_000, "10,000")],
+)
+def test_a_number_is_written_with_three_digits_that_count(bench: Any, value: float, text: str) -> None:
+    """Neither noise nor exponents."""
+    assert bench.judging.number(value) == text
+
+
+def test_the_bars_are_those_of_the_design(found: dict[str, Any]) -> None:
+    """Each bar, with what is wanted and whether the made-up numbers meet it."""
+    assert {bar["name"]: (bar["wanted"], bar["met"]) for bar in found["bars"]} == {
+        "claim after SIGKILL, p50, beside a thread blocked in flock": ("<= 3 times as long", True),
+        "claim after SIGKILL, p50, beside filelock with its defaults": (">= 8 times faster", True),
+        "SIGKILL to the next poll, p50": ("<= 10 ms", True),
+        "SIGKILL to the next poll, p99": ("<= 50 ms", True),
+        "resident size of the bots killed for it": ("<= 60 MB", True),
+        "planned handover: longest time without a poll": ("<= 20 ms", True),
+        "planned handover: 409s that a client could see": ("<= 0 of them", True),
+        "added per poll: httpx transport, empty": ("<= 100 microseconds", True),
+        "added per poll: httpx transport, batch": ("<= 100 microseconds", False),
+        "10,000 bots claimed, from the first call to the last claim": ("<= 1,000 ms", True),
+        "threads of 10,000 bots more than of one": ("<= 0 of them", True),
+        "descriptors of 10,000 bots more than of one": ("<= 0 of them", True),
+        "10,000 bots, all calls asleep, holder: of one processor": ("<= 2 %", True),
+        "10,000 bots, all calls asleep, standby: of one processor": ("<= 2 %", True),
+        "10,000 bots taken over and polled, after SIGKILL": ("<= 300 ms", True),
+    }
+
+
+def test_a_thread_for_each_bot_would_be_seen(bench: Any, measured: dict[str, Any]) -> None:
+    """Threads are compared with those of one bot."""
+    fleet = measured["fleet"] | {"10000": fleet_of(900, 280, threads=10_002)}
+
+    bars = {bar.name: bar.measured for bar in bench.fleet.bars(fleet)}
+
+    assert bars["threads of 10,000 bots more than of one"] == 10_000
+
+
+def poll_row(seq: int, poller: str, arrived: float, closed: float | None) -> Row:
+    """Make up a row of the fake's journal."""
+    return Row(
+        seq=seq,
+        bot_id=1,
+        poller=poller,
+        connection=seq,
+        method="getupdates",
+        arrived_at=arrived,
+        closed_at=closed,
+    )
+
+
+def test_the_gap_of_a_handover_is_from_the_old_polls_end_to_the_new_polls_arrival(bench: Any) -> None:
+    """Only where the poller changes; never negative."""
+    rows = [
+        poll_row(1, "one", 1.0, 2.0),
+        poll_row(2, "one", 2.5, 3.0),
+        poll_row(3, "two", 3.004, 5.0),
+        poll_row(4, "one", 4.0, None),
+    ]
+
+    assert bench.handover.gaps_ms(rows) == [4.0, 0.0]
+
+
+def test_the_results_file_is_read_back_as_it_was_written(
+    bench: Any, found: dict[str, Any], tmp_path: Path
+) -> None:
+    """JSON, with each list of samples in one line."""
+    bench.results.write(tmp_path / "there" / "results.json", found)
+
+    text = (tmp_path / "there" / "results.json").read_text(encoding="utf-8")
+    assert json.loads(text) == found
+    assert '"gap_ms": [ 4.0, 6.0 ]' in text
+
+
+def test_the_facts_name_neither_the_machine_nor_its_folders(bench: Any, tmp_path: Path) -> None:
+    """Python, system, kernel without its build, processors, the kind of file system."""
+    facts = bench.results.facts(tmp_path)
+
+    assert set(facts) == {"python", "system", "kernel", "processors", "file_system"}
+    assert re.fullmatch(r"\d+\.\d+", facts["kernel"])
+    assert "/" not in facts["file_system"]
+
+
+def test_the_page_is_filled_between_its_marks(bench: Any, found: dict[str, Any]) -> None:
+    """What was there before is replaced, what stands around it is kept."""
+    page = f"before\n{bench.results.BEGIN}\nthe last run\n{bench.results.END}\nafter\n"
+
+    filled = bench.results.fill(page, found, [[("a table", "n"), ("row", "7")]])
+
+    assert filled.startswith(f"before\n{bench.results.BEGIN}\n\nPython 3.11.9, Linux 6.1, 2 processors")
+    assert filled.endswith(f"| a table | n |\n|---|---:|\n| row | 7 |\n\n{bench.results.END}\nafter\n")
+    assert (
+        "| added per poll: httpx transport, batch | <= 100 microseconds | 140 microseconds | **no** |"
+        in filled
+    )
+    assert "the last run" not in filled
+
+
+def test_a_page_without_marks_is_refused(bench: Any, found: dict[str, Any]) -> None:
+    """Nothing is written where it would not be found again."""
+    with pytest.raises(ValueError, match="no place for results"):
+        bench.results.fill("a page", found, [])
+
+
+@pytest.mark.slow
+def test_the_picture_is_the_same_for_the_same_results(
+    bench: Any, found: dict[str, Any], tmp_path: Path
+) -> None:
+    """No date and no random ids: a run that changes nothing changes no file."""
+    for name in ("one.svg", "two.svg"):
+        bench.plot.draw(found, tmp_path / name)
+
+    picture = (tmp_path / "one.svg").read_text(encoding="utf-8")
+    assert picture == (tmp_path / "two.svg").read_text(encoding="utf-8")
+    for words in ("onepoller", "Added to a poll", "after SIGKILL: all polling"):
+        assert words in picture
+
+
+def test_a_part_that_fails_does_not_stop_the_others(bench: Any, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It is named, and the run goes on."""
+
+    def fails(_scale: object, _seed: int) -> dict[str, Any]:
+        raise OSError("no processes left")
+
+    gap = {"gap_ms": [4.0], "claim_ms": [3.0], "conflicts": 0, "overlaps": 0}
+    monkeypatch.setattr(bench.claim, "run", fails)
+    monkeypatch.setattr(bench.handover, "run", lambda _scale, _seed: gap)
+
+    results, failed = bench.run.measure(["claim", "handover"], bench.run.QUICK, 1)
+
+    assert failed == ["claim"]
+    assert list(results["benchmarks"]) == ["handover"]
+
+
+def test_an_unknown_part_is_refused(bench: Any, capsys: pytest.CaptureFixture[str]) -> None:
+    """Before anything is measured."""
+    with pytest.raises(SystemExit):
+        bench.run.main(["--quick", "clam"])
+
+    assert "there is no part 'clam'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("line", "body", "ids"),
+    [
+        pytest.param(b"POST /empty/bot1:x/getUpdates HTTP/1.1", b"", [], id="no updates"),
+        pytest.param(
+            b"POST /batch/bot1:x/getUpdates HTTP/1.1",
+            b'{"timeout":50,"offset":700000100}',
+            [*range(700_000_100, 700_000_200)],
+            id="a batch from the offset in the body",
+        ),
+        pytest.param(
+            b"POST /batch/bot1:x/getUpdates?offset=700000300 HTTP/1.1",
+            b"",
+            [*range(700_000_300, 700_000_400)],
+            id="a batch from the offset in the query",
+        ),
+    ],
+)
+def test_the_canned_server_gives_what_was_asked_for(
+    bench: Any, line: bytes, body: bytes, ids: list[int]
+) -> None:
+    """Ids go on from the offset, so that no guard sees gaps or repetitions."""
+    head, _, content = bench.canned.answer(line, body).partition(b"\r\n\r\n")
+
+    assert f"Content-Length: {len(content)}".encode() in head
+    assert [update["update_id"] for update in json.loads(content)["result"]] == ids
+
+
+def test_the_published_page_shows_the_published_results(bench: Any) -> None:
+    """The tables of docs/benchmarks.md are those of the results file."""
+    if not bench.run.PUBLISHED.exists():
+        pytest.skip("no full run has been published")
+    stored = json.loads(bench.run.PUBLISHED.read_text(encoding="utf-8"))
+    page = bench.run.PAGE.read_text(encoding="utf-8")
+
+    assert page == bench.results.fill(page, stored, bench.run.tables(stored))
