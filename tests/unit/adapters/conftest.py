@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
@@ -11,7 +12,9 @@ import pytest
 
 from onepoller import OnePoller
 from onepoller.coordination.events import Event
+from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.coordination.stores.seam import Offset
 
 BOT = 7000000001
 
@@ -47,6 +50,17 @@ def make_poller() -> Iterator[Callable[..., OnePoller]]:
 def poller(make_poller: Callable[..., OnePoller], events: list[Event]) -> OnePoller:
     """Give the instance under test."""
     return make_poller(listeners=[events.append])
+
+
+@pytest.fixture
+def handed_over(poller: OnePoller) -> Callable[[str], None]:
+    """Give a function after which the former holder's framework, at this API root, had acknowledged up to 9."""
+
+    def with_offset(api_root: str) -> None:
+        floor = Offset(value=9, api_root=api_root, at=time.time())
+        poller.guard(BotId(BOT)).offsets.start_term(floor)
+
+    return with_offset
 
 
 @pytest.fixture

@@ -19,6 +19,7 @@ from telegram.request import BaseRequest, HTTPXRequest, RequestData
 from onepoller import OnePoller, SettingsError, SetupError, process
 from onepoller.adapters.ptb import GuardedRequest, guard
 from onepoller.coordination.events import Event, TokenRefused, WebhookCallGuarded
+from onepoller.coordination.identity import BotId
 
 BOT = 7000000001
 PLAIN = f"{BOT}:{'A' * 35}"  # for what logs its token before it is guarded
@@ -234,18 +235,22 @@ async def test_a_call_that_nobody_changed_goes_out_as_it_is(poller: OnePoller, c
 
 
 @pytest.mark.anyio
-async def test_what_the_guard_changes_goes_into_the_query(poller: OnePoller, canary: str) -> None:
-    """The wait for the claim has cost a part of the timeout; the rest of the call stays."""
+async def test_what_the_guard_changes_goes_into_the_query(
+    poller: OnePoller, canary: str, handed_over: Callable[[str], None]
+) -> None:
+    """An offset behind the former holder's is raised; the rest of the call stays."""
     polls = Inner()
     bot = bot_of(canary, poller, polls)
+    await bot.get_updates(timeout=10)
+    handed_over(poller.guard(BotId(BOT)).api_root)
 
     await bot.get_updates(offset=7, timeout=10, allowed_updates=["message"])
 
-    (sent,) = polls.sent
+    sent = polls.sent[-1]
     assert sent.data is None
     assert sent.query == {
-        "offset": ["7"],
-        "timeout": ["9"],
+        "offset": ["9"],
+        "timeout": ["10"],
         "allowed_updates": ['["message"]'],
     }
 
