@@ -157,10 +157,10 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
 
 
 def _denied(state: State, _: ClaimDenied, __: float, policy: Policy) -> Decision:
-    actions: tuple[Action, ...] = (AwaitClaim(),)
-    if not policy.standby:
-        actions += (EndProcess(reason="another instance polls this bot, and standby is switched off"),)
-    return Decision(state=replace(state, role=Role.STANDBY), actions=actions)
+    if policy.standby:
+        return Decision(state=replace(state, role=Role.STANDBY), actions=_AWAIT)
+    end = EndProcess(reason="another instance polls this bot, and standby is switched off")
+    return Decision(state=replace(state, role=Role.STOPPED), actions=(*_AWAIT, end))
 
 
 def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:

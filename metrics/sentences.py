@@ -38,8 +38,12 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
         case events.EpisodeOpened():
             return _opened(event)
         case events.EpisodeClosed():
-            text = "conflict over: bot %s, %s: %s after %s, %d conflict answers, about %d updates missed"
-            told = (event.kind, event.resolution, _span(event.seconds), event.conflicts, event.missed)
+            text = "conflict over: bot %s: %s after %s; %d conflict answers, %s"
+            how = _ENDS.get(event.resolution, event.resolution)
+            missed = (
+                f"about {event.missed} updates went elsewhere" if event.missed else "no update is missing"
+            )
+            told = (how, _span(event.seconds), event.conflicts, missed)
             return Line(level=WARNING, text=text, args=(event.bot_id, *told))
         case events.ConflictSeen():
             text = "409 for bot %s after %.2f s: %s"
@@ -48,6 +52,15 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
             return _guarded(event)
         case _:
             return _trouble(event) or _of_the_store(event)
+
+
+_ENDS = {
+    "rival_gone": "the other program is gone",
+    "peer_gone": "the other instance is gone",
+    "stood_by": "another instance of ours polls, and this one stands by",
+    "webhook_gone": "the webhook is gone",
+    "released": "the claim is with another instance, which goes on with it",
+}
 
 
 def _trouble(event: Event) -> Line | None:

@@ -45,4 +45,6 @@ def choose(store: str | Store | None, *, state_dir: str | Path | None, lease: fl
         return next(fresh, None) or choose_file_store(directory, lease=lease, allow_unfit=allow_unfit)[0]
 
     where = made.directory if isinstance(made, FileStore) else "the memory of this process"
+    if not note and isinstance(made, FileStore) and not made.is_event_driven:
+        note = "There is no inotify here: a change is seen at the next look, once a second."
     return Chosen(name=str(where), note=note or "", make=make)

@@ -149,7 +149,7 @@ class OnePoller:
         return instance.guard(bot_id)
 
     def prepare(self) -> None:
-        """Redact from now on; adapters call it before a framework logs the token. Idempotent, opens nothing."""
+        """Redact from now on; adapters call it before a framework logs a token. Opens nothing."""
         with self._lock:
             if self._prepared:
                 return

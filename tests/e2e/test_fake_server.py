@@ -39,7 +39,7 @@ HOOK = "https://hook.example/x"
 EMPTY = replies.wire(replies.EMPTY)
 
 
-def with_fake(body: Callable[[FakeBotApi], Awaitable[None]], **options: Any) -> None:  # noqa: ANN401 - FakeBotApi's
+def with_fake(body: Callable[[FakeBotApi], Awaitable[None]], **options: Any) -> None:
     """Run a test in an event loop, with a fake in it."""
 
     async def run() -> None:
@@ -162,7 +162,7 @@ WIRE_FORM = b"offset=5&limit=7&timeout=0&allowed_updates=%5B%22message%22%5D"
 PARTS: dict[str, Any] = {name: (None, value) for name, value in FIELDS.items()}
 
 
-async def chunks() -> Any:  # noqa: ANN401 - an asynchronous iterator of bytes
+async def chunks() -> Any:
     """Give the form in pieces."""
     for start in range(0, len(WIRE_FORM), 10):
         yield WIRE_FORM[start : start + 10]
@@ -346,7 +346,7 @@ def bot(request: pytest.FixtureRequest) -> int:
     return 10_000_000 + zlib.crc32(request.node.name.encode()) % 10_000_000
 
 
-def ask(control: Control, bot_id: int, method: str = "getUpdates", **arguments: Any) -> httpx.Response:  # noqa: ANN401 - JSON
+def ask(control: Control, bot_id: int, method: str = "getUpdates", **arguments: Any) -> httpx.Response:
     """Send one request as `ours`."""
     url = f"{control.url}/_as/ours/bot{bot_id}:{'A' * 35}/{method}"
     return httpx.post(url, json=arguments, trust_env=False, timeout=15)
@@ -498,7 +498,7 @@ def test_the_clock_runs(control: Control, bot: int) -> None:
 # -- the same orders inside a test's own loop
 
 
-async def ask_inside(fake: FakeBotApi, method: str = "getUpdates", **arguments: Any) -> httpx.Response:  # noqa: ANN401
+async def ask_inside(fake: FakeBotApi, method: str = "getUpdates", **arguments: Any) -> httpx.Response:
     """Send one request as `ours`."""
     async with httpx.AsyncClient(trust_env=False, timeout=15) as client:
         return await client.post(f"{fake.url}/_as/ours/bot{TOKEN}/{method}", json=arguments)

@@ -54,7 +54,7 @@ def poller(make_poller: Callable[..., OnePoller], events: list[Event]) -> OnePol
 
 @pytest.fixture
 def handed_over(poller: OnePoller) -> Callable[[str], None]:
-    """Give a function after which the former holder's framework, at this API root, had acknowledged up to 9."""
+    """Give a function after which the former holder had acknowledged up to 9, at this API root."""
 
     def with_offset(api_root: str) -> None:
         floor = Offset(value=9, api_root=api_root, at=time.time())

@@ -192,6 +192,14 @@ class World:
         """Who is polling now."""
         return list(self.telegram.open.get(bot_id, []))
 
+    async def until(self, holds: Callable[[], bool]) -> None:
+        """Wait, on virtual time, for at most an hour."""
+        for _ in range(7200):
+            if holds():
+                return
+            await asyncio.sleep(0.5)
+        raise AssertionError("it never came true")
+
     def now(self) -> float:
         """Virtual seconds."""
         return asyncio.get_running_loop().time()
@@ -396,8 +404,7 @@ def test_a_dead_poll_loop_loses_the_claim_while_its_process_lives() -> None:
         world.telegram.push(100)
         await asyncio.sleep(0.1)
         stopped = world.now()
-        while world.pollers() != ["b"]:
-            await asyncio.sleep(0.5)  # virtual time
+        await world.until(lambda: world.pollers() == ["b"])
 
         assert 19 < world.now() - stopped < 22
         assert guard.presence.is_stalled

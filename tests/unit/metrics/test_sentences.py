@@ -142,8 +142,8 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
                 bot_id=BOT, kind=Kind.RIVAL, resolution="rival_gone", seconds=75.0, conflicts=12, missed=3
             ),
             (
-                "WARNING conflict over: bot 42, rival: rival_gone after 75 s, 12 conflict answers, "
-                "about 3 updates missed"
+                "WARNING conflict over: bot 42: the other program is gone after 75 s; 12 conflict answers, "
+                "about 3 updates went elsewhere"
             ),
         ),
         (
@@ -173,8 +173,9 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
         (
             events.TokenRefused(bot_id=BOT),
             (
-                "ERROR bot 42: Telegram refuses the token (401): it was revoked, or replaced. Some frameworks "
-                "end their polling without a word now. Get the valid token from @BotFather and restart with it"
+                "ERROR bot 42: Telegram refuses the token (401): it was revoked, or replaced. Some "
+                "frameworks end their polling without a word now. Get the valid token from @BotFather and "
+                "restart with it"
             ),
         ),
         (guarded("already_deleted"), "DEBUG bot 42: deleteWebhook was answered here: there is no webhook"),

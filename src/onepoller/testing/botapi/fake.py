@@ -112,7 +112,7 @@ class FakeBotApi:
         times: int = 1,
         method: str = POLL,
         poller: str = "",
-        **answer: Any,  # noqa: ANN401 - the fields of `faults.answer_of`
+        **answer: Any,
     ) -> None:
         """Have the next matching calls answered with a fault: a name, or `status`, `body`, `retry_after`."""
         wanted = answer if kind is None else {"kind": kind, **answer}
@@ -132,7 +132,7 @@ class FakeBotApi:
         *,
         count: int = 1,
         after: int = 0,
-        timeout: float = PATIENCE,  # noqa: ASYNC109 - as `Control.wait_for`
+        timeout: float = PATIENCE,
     ) -> Row:
         """Wait until `count` rows beyond the number `after` satisfy a predicate; gives the last of them.
 

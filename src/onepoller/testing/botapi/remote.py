@@ -94,7 +94,7 @@ class Control:
         """Have one token accepted."""
         self._order("authorise", {"token": token})
 
-    def fault(self, bot_id: int, kind: str | None = None, **fields: Any) -> None:  # noqa: ANN401 - JSON
+    def fault(self, bot_id: int, kind: str | None = None, **fields: Any) -> None:
         """Have the next matching calls answered with a fault; fields as in the control API."""
         named = {} if kind is None else {"kind": kind}
         self._order("fault", {"bot": bot_id} | named | fields)

@@ -50,11 +50,11 @@ class Stage:
         self._keep(self.api.submit(call, at))
         return self.last
 
-    def poll(self, offset: int, timeout: int, *, at: float, **more: Any) -> int:  # noqa: ANN401 - arguments of a call
+    def poll(self, offset: int, timeout: int, *, at: float, **more: Any) -> int:
         """Send one getUpdates."""
         return self.call("getUpdates", at=at, offset=offset, timeout=timeout, **more)
 
-    def push(self, count: int, *, at: float, **more: Any) -> list[int | None]:  # noqa: ANN401 - as BotApi.push
+    def push(self, count: int, *, at: float, **more: Any) -> list[int | None]:
         """Make updates; gives their ids."""
         return [made.update_id for made in self.api.push(BOT, count, now=at, **more)]
 
@@ -75,7 +75,7 @@ class Stage:
         """Whether a call has no answer yet."""
         return connection not in self.answers
 
-    def body(self, connection: int) -> Any:  # noqa: ANN401 - JSON
+    def body(self, connection: int) -> Any:
         """Give the JSON of an answer."""
         reply = self.answers[connection].reply
         assert isinstance(reply, Reply)
