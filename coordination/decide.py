@@ -186,7 +186,10 @@ def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision
 
 def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
     since = now if state.failing_since is None else state.failing_since
-    wait = 0.0 if failure.unauthorized else policy.pass_after * 2**state.passes
+    # A refused token is passed on at once, for the peer may have the new one; but only the first time, or two
+    # that are refused would play ball with the claim.
+    at_once = failure.unauthorized and not state.passes
+    wait = 0.0 if at_once else policy.pass_after * 2**state.passes
     if now - since < wait:
         return Decision(state=replace(state, failing_since=since), actions=(HandOn(),))
     state = replace(state, failing_since=now, passes=state.passes + 1)

@@ -24,6 +24,7 @@ from onepoller.coordination.stores.seam import (
     Batch,
     Claim,
     Episode,
+    Liveness,
     Session,
     Snapshot,
     Store,
@@ -313,7 +314,7 @@ class Negotiation:
         now = self._clocks.monotonic()
         if (
             wanted.waiting
-            and all(w.session == own for w in wished)
+            and all(w.session == own or not _is_alive(snapshot, w.session) for w in wished)
             and is_claimable(claim, snapshot.sessions)
         ):
             # Nobody else is in the line: the one case of which there are thousands at once.
@@ -575,7 +576,14 @@ class Negotiation:
 
 
 def _others(snapshot: Snapshot, bot_id: BotId, own: SessionId) -> list[Wish]:
-    return [w for w in snapshot.wishes.get(bot_id, ()) if w.session != own]
+    """The wishes of other sessions that live: one that is silent waits for nothing any more."""
+    wishes = snapshot.wishes.get(bot_id, ())
+    return [w for w in wishes if w.session != own and _is_alive(snapshot, w.session)]
+
+
+def _is_alive(snapshot: Snapshot, session: SessionId) -> bool:
+    record = snapshot.sessions.get(session)
+    return record is not None and record.liveness is Liveness.ALIVE
 
 
 def _settle_future(future: Future[bool], *, done: bool) -> None:

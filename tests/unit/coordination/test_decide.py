@@ -318,6 +318,20 @@ def test_a_refused_token_passes_the_claim_on_at_once() -> None:
     assert PassClaim() in decide(POLLING, Failed(unauthorized=True), 1.0, HOLD).actions
 
 
+def test_two_with_a_refused_token_do_not_play_ball() -> None:
+    """The second pass, and each later one, takes as long as with any other error."""
+    first = decide(POLLING, Failed(unauthorized=True), 0.0, HOLD).state
+    lost = decide(first, ClaimLost(cause=Cause.FAILING), 0.0, HOLD).state
+    again = decide(lost, ClaimTaken(term=Term(9), cause=Cause.HANDED_OVER), 1.0, HOLD).state
+    passed, state = [], again
+    for second in range(1, 200):
+        decision = decide(state, Failed(unauthorized=True), float(second), HOLD)
+        state = decision.state
+        passed += [second for action in decision.actions if isinstance(action, PassClaim)]
+
+    assert passed == [121]
+
+
 def test_a_success_ends_the_row_of_failures() -> None:
     """Then the next row starts from the beginning."""
     state = decide(POLLING, Failed(), 0.0, HOLD).state
