@@ -223,13 +223,9 @@ class _Answer:
         return httpx.Response(self.status, headers=headers, content=self._raw).content
 
     def response(self) -> httpx.Response:
-        """An equivalent of the response, not read yet: the client reads, times and closes it."""
-        return httpx.Response(
-            self.status,
-            headers=self._response.headers,
-            stream=httpx.ByteStream(self._raw),
-            extensions=self._response.extensions,
-        )
+        """The response, not read yet as far as the client knows: it reads, times and closes it."""
+        self._response.stream = httpx.ByteStream(self._raw)
+        return self._response
 
 
 async def _read(response: httpx.Response) -> _Answer:

@@ -156,10 +156,11 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
     return Decision(state=replace(state, role=role, episode=episode, yielding=yielding))
 
 
-def _denied(state: State, _: ClaimDenied, __: float, policy: Policy) -> Decision:
+def _denied(state: State, denied: ClaimDenied, _: float, policy: Policy) -> Decision:
     if policy.standby:
         return Decision(state=replace(state, role=Role.STANDBY), actions=_AWAIT)
-    end = EndProcess(reason="another instance polls this bot, and standby is switched off")
+    who = denied.holder.who if denied.holder else "another instance"
+    end = EndProcess(reason=f"{who} polls this bot, and standby is switched off")
     return Decision(state=replace(state, role=Role.STOPPED), actions=(*_AWAIT, end))
 
 

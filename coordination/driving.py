@@ -86,8 +86,7 @@ class _AsyncFlight:
         self.started = self._loop.time()
         self.timeout = step.request.timeout
         self._stop = stop = self._loop.create_future()
-        task = self._loop.create_task(self._wire.poll(step.request))
-        task.add_done_callback(self._landed)
+        task = self._loop.create_task(self._poll(step.request))
         timer = None
         if step.renew_after is not None:
             timer = self._loop.call_later(step.renew_after, self._stopped, Ended.RENEWED)
@@ -113,9 +112,13 @@ class _AsyncFlight:
             if not step.is_final:
                 self._guard.flight = None
 
-    def _landed(self, _: asyncio.Task[Any]) -> None:
-        if self._stop is not None and not self._stop.done():
-            self._stop.set_result(None)
+    async def _poll(self, request: Request) -> Delivered | Refused:
+        """The poll's own task. It wakes us itself: a callback of the task would cost a turn of the loop."""
+        try:
+            return await self._wire.poll(request)
+        finally:
+            if self._stop is not None and not self._stop.done():
+                self._stop.set_result(None)
 
     def interrupt(self, how: Ended) -> None:
         """End it, from any thread."""

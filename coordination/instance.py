@@ -37,6 +37,8 @@ _log = logging.getLogger("onepoller")
 SWEEP_EVERY = 1.0
 RETRY = (0.05, 1.0)
 """A store that is away is tried again after this many seconds, doubling up to the second number."""
+REPORT_AFTER = 0.05
+"""A claim that was taken is reported by a beat so soon, seconds: not in the way of the first poll."""
 CLOSE_LIMIT = 3.0
 """The way out may take so long, seconds."""
 
@@ -287,9 +289,13 @@ class Instance:
             await asyncio.sleep(RETRY[1])
 
     async def _settle(self, negotiation: Negotiation) -> None:
+        assert self._beat_now is not None
         while True:
             await negotiation.wait_for_work()
             await self._patiently(negotiation.settle_due)
+            if not negotiation.is_reported:
+                negotiation.is_reported = True
+                asyncio.get_running_loop().call_later(REPORT_AFTER, self._beat_now.set)
 
     async def _sweep(self, negotiation: Negotiation) -> None:
         while True:

@@ -53,6 +53,8 @@ class _Wanted:
     asked_at: float | None = None
     claimable_since: float | None = None
     holder: SessionId | None = None
+    next_after: tuple[Claim, Identity | None] | None = None
+    """At the last look we were the first in line after this claim's holder."""
     is_killing: bool = False
     is_denied: bool = False
 
@@ -86,6 +88,8 @@ class Negotiation:
     ) -> None:
         self.session = session
         self.held: dict[BotId, Claim] = {}
+        self.is_reported = True
+        """Whether a beat has said what we hold: from that a database that was lost is made anew."""
         self.wanted: dict[BotId, _Wanted] = {}
         self._store = store
         self._settings = settings
@@ -101,6 +105,8 @@ class Negotiation:
         self._guards: dict[BotId, Guard] = {}
         self._draining: set[BotId] = set()
         self._released: dict[BotId, float] = {}
+        self._ended: set[SessionId] = set()
+        """Sessions that seem to have ended since the last settling."""
         self._heirs: dict[BotId, SessionId | None] = {}
         self._settling = asyncio.Lock()
         self._answers: list[Future[bool]] = []
@@ -145,6 +151,7 @@ class Negotiation:
         if session is None or session == self.session.id:
             self._touch(*self.wanted, *self.held)
         else:
+            self._ended.add(session)
             self._touch(*(b for b, w in self.wanted.items() if w.holder == session))
 
     def suspect(self, bot_id: BotId) -> None:
@@ -202,14 +209,18 @@ class Negotiation:
                     _settle_future(future, done=True)
 
     async def _settle(self, bots: set[BotId]) -> None:
+        bots -= await self._take_at_once(bots)
         if not bots:
             return
         snapshot = await self._store.read(bots)
         plan = _Plan()
         for bot_id in bots:
             self._plan(bot_id, snapshot, plan)
-        if not (plan.swaps or plan.wishes or plan.withdrawn):
-            return
+        if plan.swaps or plan.wishes or plan.withdrawn:
+            await self._write(plan)
+
+    async def _write(self, plan: _Plan) -> set[BotId]:
+        """Write a plan; what was refused is looked at again. Gives the bots whose claim was written."""
         batch = Batch(
             swaps=plan.swaps, wishes=plan.wishes, withdrawn=plan.withdrawn, wake=plan.wake - {self.session.id}
         )
@@ -223,6 +234,24 @@ class Negotiation:
                 self._touch(swap.claim.bot_id)
             else:
                 self._written(written, plan)
+        return set(swapped.written)
+
+    async def _take_at_once(self, bots: set[BotId]) -> set[BotId]:
+        """Take what we were next in line for, from holders that seem to have ended, without a look before.
+
+        The swap itself verifies that the claim is as it was and that its holder is over.
+        """
+        ended, self._ended = self._ended, set()
+        plan = _Plan()
+        for bot_id in bots if ended else ():
+            wanted = self.wanted.get(bot_id)
+            if wanted is None or not wanted.waiting or wanted.next_after is None:
+                continue
+            claim, holder = wanted.next_after
+            if claim.holder in ended and bot_id not in self._releases:
+                wanted.claimable_since = wanted.claimable_since or self._clocks.monotonic()
+                self._take(claim, holder, plan)
+        return await self._write(plan) if plan.swaps else set()
 
     # Planning
 
@@ -247,9 +276,10 @@ class Negotiation:
         if not wanted.waiting and now >= wanted.until:
             self._forget(bot_id, plan)
             return
-        if now < self._released.get(bot_id, 0.0) + QUEUE_STEP:
+        released = self._released.get(bot_id)
+        if released is not None and now < released + QUEUE_STEP:
             # We have just let it go: our own wish must not keep its heir from the store.
-            self._due[bot_id] = self._released[bot_id] + QUEUE_STEP
+            self._due[bot_id] = released + QUEUE_STEP
             return
         self._plan_wanted(wanted, claim, snapshot, plan)
 
@@ -300,8 +330,7 @@ class Negotiation:
         if guard.bot_id in self._episodes:
             free = replace(free, episode=self._episodes[guard.bot_id])
         plan.swaps.append(Swap(claim=free))
-        record = snapshot.sessions.get(heir) if heir else None
-        plan.releasing[guard.bot_id] = record.identity if record else None
+        plan.releasing[guard.bot_id] = _identity(snapshot, heir)
         if heir is not None:
             plan.wake.add(heir)
 
@@ -311,6 +340,7 @@ class Negotiation:
         if bot_id not in self._aims:
             self._aims[bot_id] = None if is_claimable(claim, snapshot.sessions) else claim.term
         wished = snapshot.wishes.get(bot_id, ())
+        wanted.next_after = None
         now = self._clocks.monotonic()
         if (
             wanted.waiting
@@ -319,7 +349,7 @@ class Negotiation:
         ):
             # Nobody else is in the line: the one case of which there are thousands at once.
             wanted.claimable_since = wanted.claimable_since or now
-            self._take(claim, snapshot, plan)
+            self._take(claim, _identity(snapshot, claim.holder), plan)
             return
         others = _others(snapshot, bot_id, own)
         mine = next((w for w in wished if w.session == own), None)
@@ -330,6 +360,8 @@ class Negotiation:
         if named is None:
             wanted.claimable_since = None
             wanted.holder = claim.holder
+            if line(claim, wishes)[0] == own:
+                wanted.next_after = (claim, _identity(snapshot, claim.holder))
             if self._settings.standby or not self._comes_next(claim, snapshot):
                 self._deny(wanted, claim, snapshot)
             self._ask(wanted, claim, snapshot, plan, is_recorded=mine is not None)
@@ -340,17 +372,18 @@ class Negotiation:
             wanted.claimable_since = now
         allowed_at = wanted.claimable_since + line(claim, wishes).index(own) * QUEUE_STEP
         if wanted.waiting and now >= allowed_at:
-            self._take(claim, snapshot, plan)
+            self._take(claim, _identity(snapshot, claim.holder), plan)
             return
         if wanted.waiting:
             self._due[bot_id] = allowed_at
         if mine is None:
             plan.wishes.append(provisional)
 
-    def _take(self, claim: Claim, snapshot: Snapshot, plan: _Plan, cause: Cause | None = None) -> None:
+    def _take(
+        self, claim: Claim, came_from: Identity | None, plan: _Plan, cause: Cause | None = None
+    ) -> None:
         """Plan to take it: the next term is ours."""
         holder = claim.holder
-        record = snapshot.sessions.get(holder) if holder else None
         if cause is None:
             handed = claim.heir == self.session.id
             cause = Cause.DIED if holder else Cause.HANDED_OVER if handed else Cause.FREE
@@ -368,13 +401,12 @@ class Negotiation:
         )
         requires_over = holder if cause is Cause.DIED else None
         plan.swaps.append(Swap(claim=taken, requires_over=requires_over))
-        plan.taking[claim.bot_id] = (cause, record.identity if record else None)
+        plan.taking[claim.bot_id] = (cause, came_from)
         if self.wanted[claim.bot_id].is_recorded:
             plan.withdrawn.append(claim.bot_id)
 
     def _deny(self, wanted: _Wanted, claim: Claim, snapshot: Snapshot) -> None:
-        record = snapshot.sessions.get(claim.holder) if claim.holder else None
-        identity = record.identity if record else None
+        identity = _identity(snapshot, claim.holder)
         wanted.guard.denied(identity, claim.since)
         if not wanted.is_denied:
             wanted.is_denied = True
@@ -425,7 +457,7 @@ class Negotiation:
             wanted.is_killing = True
             self._spawn(self._kill(record.identity))
         if waited >= self._settings.replace_after:
-            self._take(claim, snapshot, plan, cause=Cause.FENCED)
+            self._take(claim, _identity(snapshot, claim.holder), plan, cause=Cause.FENCED)
             if claim.holder:
                 plan.wake.add(claim.holder)
             return
@@ -461,6 +493,7 @@ class Negotiation:
         wanted = self.wanted.pop(bot_id, None)
         self.held[bot_id] = claim
         self._guards[bot_id] = guard
+        self.is_reported = False
         self._released.pop(bot_id, None)
         decided_at = self._clocks.monotonic()
         if wanted is not None and wanted.claimable_since is not None:
@@ -475,8 +508,7 @@ class Negotiation:
     def _claim_lost(self, bot_id: BotId, claim: Claim, snapshot: Snapshot) -> None:
         guard = self._guards.get(bot_id)
         self._let_go(bot_id)
-        record = snapshot.sessions.get(claim.holder) if claim.holder else None
-        taker = record.identity if record else None
+        taker = _identity(snapshot, claim.holder)
         self._tell(claim, ClaimEvent.LOST, Cause.FENCED, taker)
         if guard is not None:
             guard.lost(Cause.FENCED, to=taker, since=claim.since)
@@ -579,6 +611,11 @@ def _others(snapshot: Snapshot, bot_id: BotId, own: SessionId) -> list[Wish]:
     """The wishes of other sessions that live: one that is silent waits for nothing any more."""
     wishes = snapshot.wishes.get(bot_id, ())
     return [w for w in wishes if w.session != own and _is_alive(snapshot, w.session)]
+
+
+def _identity(snapshot: Snapshot, session: SessionId | None) -> Identity | None:
+    record = snapshot.sessions.get(session) if session is not None else None
+    return record.identity if record else None
 
 
 def _is_alive(snapshot: Snapshot, session: SessionId) -> bool:

@@ -158,7 +158,7 @@ class MemoryStore:
                     written[swap.claim.bot_id] = self._write(swap)
             for wish in batch.wishes:
                 self._wish(own.id, wish)
-            for bot_id in batch.withdrawn:
+            for bot_id in batch.taken_back(written):
                 self._wishes.get(bot_id, {}).pop(own.id, None)
             self._writes += 1
             woken = [changes for changes, watcher in self._watchers.items() if watcher in batch.wake]

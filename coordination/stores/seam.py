@@ -144,9 +144,14 @@ class Batch:
     wishes: Sequence[Wish] = ()
     """To write or renew; a wish that stands already keeps its place in the order."""
     withdrawn: Sequence[BotId] = ()
-    """Bots for which the writer's own wish is taken back."""
+    """Bots for which the writer's own wish is taken back; not where a swap of that bot was refused."""
     wake: Collection[SessionId] = ()
     """Sessions to wake *after* the write can be seen by others."""
+
+    def taken_back(self, written: Collection[BotId]) -> list[BotId]:
+        """The bots of `withdrawn` whose wish goes, given the claims that were written: for stores."""
+        refused = {swap.claim.bot_id for swap in self.swaps}.difference(written)
+        return [bot_id for bot_id in self.withdrawn if bot_id not in refused]
 
 
 class Session(Protocol):

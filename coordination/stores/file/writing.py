@@ -52,7 +52,7 @@ def apply(
         f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
         map(row_of_claim, written.values()),
     )
-    _write_wishes(connection, writer, batch)
+    _write_wishes(connection, writer, batch, written)
     return Outcome(written=written, ended=ended)
 
 
@@ -138,7 +138,9 @@ def _next(claim: Claim, first_term: Term) -> Claim:
     )
 
 
-def _write_wishes(connection: sqlite3.Connection, writer: SessionId, batch: Batch) -> None:
+def _write_wishes(
+    connection: sqlite3.Connection, writer: SessionId, batch: Batch, written: Collection[BotId]
+) -> None:
     """Write what differs: a wish that stands as it is costs no write."""
     if any(wish.session != writer for wish in batch.wishes):
         raise ValueError("a session writes its own wishes only")
@@ -152,7 +154,7 @@ def _write_wishes(connection: sqlite3.Connection, writer: SessionId, batch: Batc
         )
     if batch.withdrawn:
         query = "DELETE FROM wishes WHERE session = ? AND bot_id IN (SELECT value FROM json_each(?))"
-        connection.execute(query, (writer, parameter(batch.withdrawn)))
+        connection.execute(query, (writer, parameter(batch.taken_back(written))))
 
 
 def _standing(connection: sqlite3.Connection, writer: SessionId) -> set[tuple[object, ...]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import random
 from collections.abc import Callable, Coroutine
 from typing import Any
@@ -212,6 +213,17 @@ class World:
             await process.runner.join()
 
 
+class Errors(logging.Handler):
+    """What was logged as an error."""
+
+    def __init__(self, level: int) -> None:
+        super().__init__(level)
+        self.said: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.said.append(record.getMessage())
+
+
 def world_test(body: Callable[[World], Coroutine[Any, Any, None]], *, may_overlap: bool = False) -> None:
     """Run a test body in a world on virtual time.
 
@@ -224,9 +236,16 @@ def world_test(body: Callable[[World], Coroutine[Any, Any, None]], *, may_overla
             await body(world)
         finally:
             await world.close()
+        assert errors.said == [], "an instance has begun again after an internal error"
         assert may_overlap or world.telegram.two == [], "two polled at once"
 
-    run_virtual(main())
+    errors = Errors(level=logging.ERROR)
+    log = logging.getLogger("onepoller")
+    log.addHandler(errors)
+    try:
+        run_virtual(main())
+    finally:
+        log.removeHandler(errors)
 
 
 def test_the_first_polls_and_the_second_stands_by() -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from onepoller.coordination.identity import Term
-from onepoller.coordination.stores.seam import Wish, WishMode
+from onepoller.coordination.stores.seam import Batch, Swap, Wish, WishMode
 from onepoller.testing.store_contract.rig import BOT, OTHER, Rig, promise
 
 
@@ -48,6 +48,17 @@ class WishPromises(Rig):
         await first.wish(Wish(bot_id=BOT, session=first.id))
         await first.wish(withdrawn=[BOT])
         assert await second.wishes() == []
+
+    @promise
+    async def test_a_wish_stays_where_the_swap_of_its_bot_was_refused(self) -> None:
+        """Who tried to take a claim and came too late keeps its place."""
+        first, second = await self.pair()
+        stale = await first.claim()
+        await second.take()
+        await first.wish(Wish(bot_id=BOT, session=first.id))
+        late = replace(stale, holder=first.id, term=Term(stale.term + 1))
+        await first.store.swap(first.session, Batch(swaps=[Swap(claim=late)], withdrawn=[BOT]))
+        assert [wish.session for wish in await second.wishes()] == [first.id]
 
     @promise
     async def test_a_wish_made_again_goes_to_the_end(self) -> None:
