@@ -1,0 +1,45 @@
+"""How much is measured: enough to publish, or enough to see that a change has not made things worse."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Scale:
+    """Counts and seconds of one run of the benchmarks."""
+
+    name: str
+    takeovers: int
+    handovers: int
+    blocks: int
+    """Pairs of blocks, bare and guarded, for each adapter and reply."""
+    fleets: tuple[int, ...]
+    fleet_repeats: int
+    """How often the largest fleet claims and is taken over."""
+    idle_seconds: tuple[float, float]
+    """How long the largest fleet is looked at: while its calls sleep, and while they end and begin."""
+    idle_briefly: tuple[float, float]
+    """The same of the others."""
+
+
+FULL = Scale(
+    name="full",
+    takeovers=100,
+    handovers=50,
+    blocks=40,
+    fleets=(1, 100, 1_000, 10_000),
+    fleet_repeats=3,
+    idle_seconds=(20.0, 10.0),
+    idle_briefly=(5.0, 0.0),
+)
+QUICK = Scale(
+    name="quick",
+    takeovers=10,
+    handovers=15,
+    blocks=10,
+    fleets=(1, 1_000, 10_000),
+    fleet_repeats=2,
+    idle_seconds=(5.0, 0.0),
+    idle_briefly=(2.0, 0.0),
+)
