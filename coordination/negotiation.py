@@ -362,11 +362,8 @@ class Negotiation:
             wanted.holder = claim.holder
             if line(claim, wishes)[0] == own:
                 wanted.next_after = (claim, _identity(snapshot, claim.holder))
-            if self._settings.standby or not self._comes_next(claim, snapshot):
-                self._deny(wanted, claim, snapshot)
             self._ask(wanted, claim, snapshot, plan, is_recorded=mine is not None)
-            if not self._settings.standby:
-                self._due[bot_id] = min(self._due.get(bot_id, now + LOOK_AGAIN), now + LOOK_AGAIN)
+            self._deny(wanted, claim, snapshot)
             return
         if wanted.claimable_since is None:
             wanted.claimable_since = now
@@ -406,6 +403,12 @@ class Negotiation:
             plan.withdrawn.append(claim.bot_id)
 
     def _deny(self, wanted: _Wanted, claim: Claim, snapshot: Snapshot) -> None:
+        """Tell the guard, which may end the process; not yet where our request to take over stands."""
+        if not self._settings.standby:
+            again = self._clocks.monotonic() + LOOK_AGAIN
+            self._due[claim.bot_id] = min(self._due.get(claim.bot_id, again), again)
+            if self._comes_next(claim, snapshot):
+                return
         identity = _identity(snapshot, claim.holder)
         wanted.guard.denied(identity, claim.since)
         if not wanted.is_denied:

@@ -1,0 +1,92 @@
+"""Scenario 5: a process that gets in its own way. Never two polls of it are on their way."""
+
+from __future__ import annotations
+
+import pytest
+
+from onepoller.testing.botapi import Row, conflicts, polls
+from tests.e2e.bots.at_server import Telegram
+from tests.e2e.bots.processes import Bot, Bots
+
+pytestmark = pytest.mark.slow
+
+
+def polls_beside_each_other(telegram: Telegram) -> list[Row]:
+    """Polls that arrived while another one of the same bot was open."""
+    return [row for row in polls(telegram.rows()) if row.beside]
+
+
+def start_by_hand(telegram: Telegram, bots: Bots, *options: str) -> Bot:
+    """A python-telegram-bot application that takes orders, and polls."""
+    bot = bots.ptb("a", "--by-hand", *options)
+    telegram.wait_parked("a")
+    return bot
+
+
+def obey(bot: Bot, order: str) -> None:
+    """Give an order and wait until it is done."""
+    heard = len(bot.said)
+    bot.tell(order)
+    bot.wait_said(done=order, since=heard)
+
+
+def check(telegram: Telegram, bot: Bot) -> None:
+    """It still receives, once; nothing was ever beside a poll; nobody saw a 409."""
+    pushed = [made.update_id for made in telegram.push(3) if made.update_id is not None]
+    bot.wait_handled(pushed)
+    assert sorted(bot.handled) == telegram.pushed()
+    assert (polls_beside_each_other(telegram), conflicts(telegram.rows())) == ([], [])
+    assert "another instance" not in bot.log
+
+
+def test_a_second_start_is_refused_by_the_framework(telegram: Telegram, bots: Bots) -> None:
+    """PTB says that its updater runs already, and goes on with one poll."""
+    bot = start_by_hand(telegram, bots)
+    obey(bot, "start")
+    bot.wait(lambda b: any("already running" in said.get("raised", "") for said in b.said))
+    check(telegram, bot)
+
+
+def test_a_second_application_of_the_same_bot_joins(telegram: Telegram, bots: Bots) -> None:
+    """Two applications in one process take turns; each update is handled once."""
+    bot = start_by_hand(telegram, bots)
+    obey(bot, "second")
+    check(telegram, bot)
+
+
+def test_two_bare_loops_in_one_process_take_turns(telegram: Telegram, bots: Bots) -> None:
+    """A second loop waits like a standby and never reaches Telegram at the same time."""
+    bot = bots.bare("a")
+    telegram.wait_parked("a")
+    bot.tell("twice")
+    telegram.wait_for(lambda row: row.how == "empty", after=telegram.last())
+    assert (polls_beside_each_other(telegram), conflicts(telegram.rows())) == ([], [])
+
+
+def test_a_stop_and_a_start_within_a_second(telegram: Telegram, bots: Bots) -> None:
+    """The poll of before is gone, and its final confirm too, when the next one starts."""
+    bot = start_by_hand(telegram, bots)
+    telegram.push()
+    bot.wait(lambda b: bool(b.handled))
+    obey(bot, "stop")
+    obey(bot, "start")
+    check(telegram, bot)
+
+
+def test_twenty_reloads(telegram: Telegram, bots: Bots) -> None:
+    """Hot reload: the updater stops and starts twenty times under load."""
+    bot = start_by_hand(telegram, bots)
+    telegram.push(1000, every=0.1)
+    for _ in range(20):
+        obey(bot, "reload")
+    telegram.control.stop_push(telegram.bot_id)
+    check(telegram, bot)
+
+
+def test_a_read_timeout_during_the_poll(telegram: Telegram, bots: Bots) -> None:
+    """A poll that nobody answers is given up by the client, and the retry loop of the framework goes on."""
+    bot = start_by_hand(telegram, bots, "--timeout", "1", "--read-timeout", "0.5")
+    telegram.control.fault(telegram.bot_id, "hang", times=2, method="getUpdates")
+    telegram.wait_for(lambda row: row.how == "fault")
+    telegram.wait_for(lambda row: row.how == "empty", after=telegram.last())
+    check(telegram, bot)
