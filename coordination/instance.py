@@ -291,7 +291,7 @@ class Instance:
     async def _settle(self, negotiation: Negotiation) -> None:
         assert self._beat_now is not None
         while True:
-            await negotiation.wait_for_work()
+            await negotiation.agenda.wait()
             await self._patiently(negotiation.settle_due)
             if not negotiation.is_reported:
                 negotiation.is_reported = True

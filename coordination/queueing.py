@@ -1,0 +1,253 @@
+"""Standing in line for the claims that calls of this process wait for.
+
+Wishing, taking when it is our turn, and pressing a holder that `takeover` and `replace` ask to go. Who is
+next is `decide`'s; here it becomes a plan.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable, Collection
+from concurrent.futures import Future
+from dataclasses import dataclass, field
+
+from onepoller.coordination.agenda import Agenda
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.decide import QUEUE_STEP, is_claimable, line, next_holder, successor_asked_for
+from onepoller.coordination.events import Cause
+from onepoller.coordination.guard import Guard
+from onepoller.coordination.identity import BotId, Identity, SessionId, Term
+from onepoller.coordination.plan import Plan, identity_of, others
+from onepoller.coordination.settings import Settings, StartMode
+from onepoller.coordination.stores.seam import Claim, Snapshot, Swap, Wish, WishMode
+
+LINGER = 5.0
+"""A wish outlives the call that waited by so many seconds: frameworks call again at once."""
+LOOK_AGAIN = 0.2
+"""Who asks to take over and must not stand by looks so often whether somebody else was heard, seconds."""
+
+
+@dataclass(slots=True)
+class Wanted:
+    """A bot that calls of this process wait for, or waited for a moment ago."""
+
+    guard: Guard
+    waiting: list[Future[bool]] = field(default_factory=list)
+    until: float = 0.0
+    """When the wish ends, once nothing waits."""
+    is_recorded: bool = False
+    asked_at: float | None = None
+    claimable_since: float | None = None
+    holder: SessionId | None = None
+    next_after: tuple[Claim, Identity | None] | None = None
+    """At the last look we were the first in line after this claim's holder."""
+    is_killing: bool = False
+    is_denied: bool = False
+
+    def answer(self, *, granted: bool) -> None:
+        """Tell the calls that wait."""
+        waiting, self.waiting = self.waiting, []
+        for future in waiting:
+            settle(future, done=granted)
+
+
+def settle(future: Future[bool], *, done: bool) -> None:
+    """Answer a call that waits, unless it has gone."""
+    if not future.done() and future.set_running_or_notify_cancel():
+        future.set_result(done)
+
+
+class Queueing:
+    """The bots that this process waits for."""
+
+    def __init__(
+        self,
+        *,
+        own: SessionId,
+        settings: Settings,
+        clocks: Clocks,
+        agenda: Agenda,
+        aims: dict[BotId, Term | None],
+        kill: Callable[[Identity], Awaitable[None]],
+        spawn: Callable[[Awaitable[None]], None],
+        denied: Callable[[Claim, Identity | None], None],
+    ) -> None:
+        self.wanted: dict[BotId, Wanted] = {}
+        self._own = own
+        self._settings = settings
+        self._clocks = clocks
+        self._agenda = agenda
+        self._aims = aims
+        self._kill = kill
+        self._spawn = spawn
+        self._denied = denied
+
+    def join(self, guard: Guard, future: Future[bool]) -> None:
+        """A call waits for this bot."""
+        wanted = self.wanted.setdefault(guard.bot_id, Wanted(guard=guard))
+        wanted.waiting.append(future)
+        if not (wanted.is_denied and wanted.is_recorded and wanted.claimable_since is None):
+            self._agenda.touch(guard.bot_id)
+
+    def pause(self, bot_id: BotId) -> None:
+        """No call waits any more; the wish lingers for a moment."""
+        wanted = self.wanted.get(bot_id)
+        if wanted is not None:
+            wanted.answer(granted=False)
+            wanted.until = self._clocks.monotonic() + LINGER
+
+    def leave(self, bot_id: BotId, plan: Plan) -> None:
+        """Withdraw the wish."""
+        wanted = self.wanted.pop(bot_id, None)
+        self._agenda.drop(bot_id)
+        if wanted is not None:
+            plan.withdrawn.append(bot_id)
+            wanted.answer(granted=False)
+
+    def is_over(self, wanted: Wanted) -> bool:
+        """Whether no call has waited for too long."""
+        return not wanted.waiting and self._clocks.monotonic() >= wanted.until
+
+    def behind(self, session: SessionId) -> list[BotId]:
+        """The bots that this session held when we last looked."""
+        return [b for b, w in self.wanted.items() if w.holder == session]
+
+    def at_once(self, bots: Collection[BotId], ended: Collection[SessionId]) -> Plan:
+        """Take what we were next in line for, from holders that seem to have ended, without a look before.
+
+        The swap itself verifies that the claim is as it was and that its holder is over.
+        """
+        plan = Plan()
+        for bot_id in bots if ended else ():
+            wanted = self.wanted.get(bot_id)
+            if wanted is None or not wanted.waiting or wanted.next_after is None:
+                continue
+            claim, holder = wanted.next_after
+            if claim.holder in ended:
+                wanted.claimable_since = wanted.claimable_since or self._clocks.monotonic()
+                self._take(claim, holder, plan)
+        return plan
+
+    def plan(self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
+        """Take the claim if it is our turn; else stand in line."""
+        bot_id, now = claim.bot_id, self._clocks.monotonic()
+        if bot_id not in self._aims:
+            self._aims[bot_id] = None if is_claimable(claim, snapshot.sessions) else claim.term
+        wanted.next_after = None
+        before = others(snapshot, bot_id, self._own)
+        if wanted.waiting and not before and is_claimable(claim, snapshot.sessions):
+            # Nobody else is in the line: the one case of which there are thousands at once.
+            wanted.claimable_since = wanted.claimable_since or now
+            self._take(claim, identity_of(snapshot, claim.holder), plan)
+            return
+        mine = next((w for w in snapshot.wishes.get(bot_id, ()) if w.session == self._own), None)
+        last = max((w.since for w in before), default=0) + 1
+        provisional = Wish(bot_id=bot_id, session=self._own, since=last, priority=self._settings.priority)
+        wishes = [*before, mine or provisional]
+        if next_holder(claim, wishes, snapshot.sessions) is None:
+            self._stand_by(wanted, claim, snapshot, plan, is_next=line(claim, wishes)[0] == self._own)
+            return
+        wanted.claimable_since = wanted.claimable_since or now
+        allowed_at = wanted.claimable_since + line(claim, wishes).index(self._own) * QUEUE_STEP
+        if wanted.waiting and now >= allowed_at:
+            self._take(claim, identity_of(snapshot, claim.holder), plan)
+            return
+        if wanted.waiting:
+            self._agenda.put_off(bot_id, allowed_at)
+        if mine is None:
+            plan.wishes.append(provisional)
+
+    def _take(self, claim: Claim, came_from: Identity | None, plan: Plan, cause: Cause | None = None) -> None:
+        """Plan to take it: the next term is ours."""
+        holder = claim.holder
+        if cause is None:
+            handed = claim.heir == self._own
+            cause = Cause.DIED if holder else Cause.HANDED_OVER if handed else Cause.FREE
+        is_clean = holder is None and claim.clean
+        taken = Claim(  # spelled out: `replace` costs 80 ms for 10,000
+            bot_id=claim.bot_id,
+            version=claim.version,
+            holder=self._own,
+            heir=None,
+            term=Term(claim.term + 1),
+            since=self._clocks.wall(),
+            clean=is_clean,
+            offset=claim.offset if is_clean else None,
+            episode=claim.episode,
+        )
+        requires_over = holder if cause is Cause.DIED else None
+        plan.swaps.append(Swap(claim=taken, requires_over=requires_over))
+        plan.taking[claim.bot_id] = (cause, came_from)
+        if self.wanted[claim.bot_id].is_recorded:
+            plan.withdrawn.append(claim.bot_id)
+
+    def _stand_by(
+        self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan, *, is_next: bool
+    ) -> None:
+        """A living holder has it: record the wish, press the holder where asked, tell the guard."""
+        holder = identity_of(snapshot, claim.holder)
+        wanted.claimable_since = None
+        wanted.holder = claim.holder
+        if is_next:
+            wanted.next_after = (claim, holder)
+        self._ask(wanted, claim, snapshot, plan)
+        if not self._settings.standby:
+            self._agenda.put_off(claim.bot_id, self._clocks.monotonic() + LOOK_AGAIN)
+            if self._comes_next(claim, snapshot):
+                return  # the guard would end the process; not while our request to take over stands
+        wanted.guard.denied(holder, claim.since)
+        if not wanted.is_denied:
+            wanted.is_denied = True
+            self._denied(claim, holder)
+
+    def _comes_next(self, claim: Claim, snapshot: Snapshot) -> bool:
+        """Whether we ask the holder of this term, and nobody did so before us."""
+        if self._settings.start is StartMode.STANDBY or self._aims[claim.bot_id] != claim.term:
+            return False
+        asked = successor_asked_for(claim, snapshot.wishes.get(claim.bot_id, ()))
+        return asked is None or asked.session == self._own
+
+    def _ask(self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
+        """Record the wish; with `takeover` and `replace` it asks the holder of the term that we saw first."""
+        mode = self._settings.start
+        aim = self._aims[claim.bot_id]
+        is_asking = aim == claim.term and mode is not StartMode.STANDBY
+        if is_asking and wanted.asked_at is None:
+            wanted.asked_at = self._clocks.monotonic()
+        if any(w.session == self._own for w in snapshot.wishes.get(claim.bot_id, ())):
+            wanted.is_recorded = True
+        else:
+            plan.wishes.append(
+                Wish(
+                    bot_id=claim.bot_id,
+                    session=self._own,
+                    priority=self._settings.priority,
+                    mode=WishMode(mode) if is_asking else WishMode.STANDBY,
+                    aim=aim if is_asking else None,
+                )
+            )
+            if is_asking and claim.holder:
+                plan.wake.add(claim.holder)
+        if is_asking and mode is StartMode.REPLACE:
+            self._press(wanted, claim, snapshot, plan)
+
+    def _press(self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
+        """`replace`: after its time, end the holder (where asked), then fence it out by the next term."""
+        asked = successor_asked_for(claim, snapshot.wishes.get(claim.bot_id, ()))
+        if asked is not None and asked.session != self._own:
+            return
+        now = self._clocks.monotonic()
+        waited = now - (wanted.asked_at or now)
+        holder = identity_of(snapshot, claim.holder)
+        kill_after = self._settings.kill_after
+        if kill_after is not None and waited >= kill_after and holder is not None and not wanted.is_killing:
+            wanted.is_killing = True
+            self._spawn(self._kill(holder))
+        if waited >= self._settings.replace_after:
+            self._take(claim, holder, plan, cause=Cause.FENCED)
+            if claim.holder:
+                plan.wake.add(claim.holder)
+            return
+        waits = [self._settings.replace_after]
+        if kill_after is not None and not wanted.is_killing:
+            waits.append(kill_after)
+        self._agenda.put_off(claim.bot_id, now + min(w - waited for w in waits))
