@@ -25,7 +25,8 @@ def test_a_frozen_holder_is_followed_after_its_lease(telegram: Telegram, bots: B
     standby.wait_said(role="standby")
     telegram.push()
     holder.wait(lambda bot: bool(bot.handled))
-    telegram.wait_parked("a", after=telegram.last() - 1)
+    given = telegram.wait_for(lambda row: row.how == "updates")
+    telegram.wait_parked("a", after=given.seq)
 
     frozen_at = time.monotonic()
     holder.send(signal.SIGSTOP)

@@ -86,7 +86,8 @@ def test_a_call_that_cannot_be_ended_is_allowed_to_end(telegram: Telegram, bots:
     standby.wait_said(role="standby")
     telegram.push()
     holder.wait_handled(telegram.pushed())
-    last = telegram.wait_parked("a", after=telegram.last() - 1)
+    given = telegram.wait_for(lambda row: row.how == "updates")
+    last = telegram.wait_parked("a", after=given.seq)
     ask_by_command(bots, holder, "")
     telegram.wait_parked("b")
     assert next(row.how for row in telegram.rows() if row.seq == last.seq) == "empty"
