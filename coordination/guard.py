@@ -189,6 +189,11 @@ class Guard:
     # What the instance tells and asks
 
     @property
+    def is_worth_a_look(self) -> bool:
+        """Whether the next sweep may find something that cannot wait for some seconds."""
+        return not self.presence.has_open_call or self.state.episode is not None
+
+    @property
     def has_open_call(self) -> bool:
         """Whether a call of the framework is open."""
         return self.presence.has_open_call

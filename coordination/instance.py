@@ -12,6 +12,7 @@ waiting with it. When the store is away, it is tried again; holders go on until 
 from __future__ import annotations
 
 import asyncio
+import itertools
 import logging
 import random
 from collections.abc import Awaitable, Callable, Collection
@@ -35,6 +36,8 @@ _T = TypeVar("_T")
 _log = logging.getLogger("onepoller")
 
 SWEEP_EVERY = 1.0
+SWEEP_ALL = 5
+"""Bots with an open call and no episode, which can only be overdue, are looked at in every fifth sweep."""
 RETRY = (0.05, 1.0)
 """A store that is away is tried again after this many seconds, doubling up to the second number."""
 REPORT_AFTER = 0.05
@@ -298,10 +301,13 @@ class Instance:
                 asyncio.get_running_loop().call_later(REPORT_AFTER, self._beat_now.set)
 
     async def _sweep(self, negotiation: Negotiation) -> None:
-        while True:
+        for number in itertools.count():
             await asyncio.sleep(SWEEP_EVERY)
             now = self._clocks.monotonic()
-            for guard in list(self.guards.values()):
+            guards = list(self.guards.values())
+            if number % SWEEP_ALL:
+                guards = [guard for guard in guards if guard.is_worth_a_look]
+            for guard in guards:
                 if guard.sweep(now):
                     self.let_go(guard, Cause.STALLED)
             negotiation.expire_wishes()

@@ -28,7 +28,8 @@ class Presence:
         self.is_stalled = False
         self._settings = settings
         self._lock = threading.Lock()
-        self._is_open = False
+        self.has_open_call = False
+        """Whether a call of the framework is open."""
         self._ended: Future[None] | None = None
         """Made only where a second call waits for the end of the open one."""
         self._is_cancelling = False
@@ -43,17 +44,12 @@ class Presence:
     def enter(self) -> Future[None] | None:
         """Open a call; or the future of the one that is open, done when that ends."""
         with self._lock:
-            if not self._is_open:
-                self._is_open = True
+            if not self.has_open_call:
+                self.has_open_call = True
                 return None
             if self._ended is None:
                 self._ended = Future()
             return self._ended
-
-    @property
-    def has_open_call(self) -> bool:
-        """Whether a call of the framework is open."""
-        return self._is_open
 
     def called(self, caller: Caller, now: float) -> bool:
         """The call is open: the framework lives. True where it had been taken for dead."""
@@ -84,7 +80,7 @@ class Presence:
             keep_briefly=manners.on_cancel is OnCancel.PAUSE,
         )
         with self._lock:
-            self._is_open = False
+            self.has_open_call = False
             ended, self._ended = self._ended, None
         if ended is not None:
             ended.set_result(None)

@@ -623,6 +623,28 @@ def test_an_overdue_call_is_ended_and_counts_as_an_error() -> None:
         steps.send(Ended.OVERDUE)
 
 
+def test_a_call_that_nothing_can_end_loses_the_claim() -> None:
+    """Its event loop is blocked: the heartbeat goes on, but nobody polls."""
+    bench = Bench()
+    bench.grant()
+    next(bench.call())
+    interrupted: list[Ended] = []
+
+    class Flight:
+        started = bench.now
+        timeout = 10.0
+
+        def interrupt(self, how: Ended) -> None:
+            interrupted.append(how)
+
+    bench.guard.flight = Flight()
+
+    assert not bench.guard.sweep(bench.now + 31)
+    assert interrupted == [Ended.OVERDUE]
+    assert bench.guard.sweep(bench.now + 36)
+    assert bench.of(events.Stalled) == [events.Stalled(bot_id=BOT, seconds=26.0)]
+
+
 def test_a_gap_between_batches_is_told() -> None:
     """The only sign of a rival that causes no 409."""
     bench = Bench()
