@@ -26,7 +26,7 @@ from onepoller.coordination import bootstrap, driving, target
 from onepoller.coordination.arguments import changed_arguments, request_of
 from onepoller.coordination.errors import SetupError
 from onepoller.coordination.identity import BotId, bot_id_of
-from onepoller.coordination.reply import EMPTY_BODY, decoded, outcome_of, result_of
+from onepoller.coordination.reply import EMPTY_BODY, outcome_of_content, result_of
 from onepoller.coordination.target import Target, sibling, target_of
 from onepoller.coordination.wire import Delivered, Manners, Nothing, OnCancel, Refused, Request
 
@@ -286,7 +286,7 @@ class _Polls:
         if request != self.asked:
             url, data = self._changed(request), None
         status, content = reply = await self._pool.send(self._call, url, data)
-        return outcome_of(status, decoded(content), reply)
+        return outcome_of_content(status, content, reply)
 
     def _changed(self, request: Request) -> str:
         """The whole call as a URL: a `RequestData` cannot be made by public means."""

@@ -23,7 +23,7 @@ from onepoller.coordination.arguments import arguments_of, changed_arguments, re
 from onepoller.coordination.bootstrap import WebhookCall
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId
-from onepoller.coordination.reply import EMPTY_BODY, decoded, outcome_of, result_of
+from onepoller.coordination.reply import EMPTY_BODY, outcome_of_content, result_of
 from onepoller.coordination.target import Target, sibling, target_of
 from onepoller.coordination.wire import Delivered, Manners, Nothing, Outcome, Refused, Request
 
@@ -295,7 +295,7 @@ class _SyncWire(_Wire):
 
 
 def _outcome(answer: _Answer) -> Delivered | Refused:
-    return outcome_of(answer.status, decoded(answer.content), answer)
+    return outcome_of_content(answer.status, answer.content, answer)
 
 
 def _response(outcome: Outcome) -> httpx.Response:

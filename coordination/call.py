@@ -78,7 +78,11 @@ class _Call:
         guard.offsets.called(self._request.offset)
         if presence.is_final(self._request.timeout, self._now()):
             return (yield from self._final_confirm())
+        is_told = False
         while (other := presence.enter()) is not None:
+            if not is_told:
+                is_told = True
+                guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
             if self._left <= 0:
                 return NOTHING
             yield Await(future=other, seconds=self._left)

@@ -188,6 +188,13 @@ class Stalled:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class OwnOverlap:
+    """A second poller of this process had to wait for the first: it never reached Telegram."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CallsResumed:
     """A framework that had stopped calling us calls again."""
 
@@ -277,6 +284,7 @@ Event = (
     | EpisodeClosed
     | Stalled
     | CallsResumed
+    | OwnOverlap
     | TokenRefused
     | WebhookCallGuarded
     | BeatEnded

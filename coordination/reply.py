@@ -11,7 +11,6 @@ from onepoller.coordination.wire import Delivered, Refused
 
 EMPTY_BODY = b'{"ok":true,"result":[]}'
 """What the server answers where there are no updates, byte for byte."""
-_EMPTY: dict[str, Any] = json.loads(EMPTY_BODY)
 _BATCH = b'{"ok":true,"result":[{"update_id":'
 _UPDATE_ID = re.compile(rb'\{"update_id":(\d+)')
 
@@ -39,15 +38,21 @@ def outcome_of(status: int, body: Mapping[str, Any] | None, reply: Any) -> Deliv
     )
 
 
+def outcome_of_content(status: int, content: bytes, reply: Any) -> Delivered | Refused:
+    """The outcome of a getUpdates from its HTTP status and body."""
+    if status == 200:
+        if content == EMPTY_BODY:
+            return Delivered(update_ids=(), reply=reply)  # what nearly every poll brings
+        if content.startswith(_BATCH) and content.endswith(b"}]}"):
+            # The server's own spelling of a batch, of which the ids are enough: to decode 100 messages takes
+            # six times as long. No other object of the Bot API has an `update_id`, and inside a string the
+            # quotes would be escaped.
+            return Delivered(update_ids=tuple(map(int, _UPDATE_ID.findall(content))), reply=reply)
+    return outcome_of(status, decoded(content), reply)
+
+
 def decoded(content: bytes) -> dict[str, Any] | None:
     """A body as a JSON object, or None where it is none."""
-    if content == EMPTY_BODY:
-        return _EMPTY  # what nearly every poll brings
-    if content.startswith(_BATCH) and content.endswith(b"}]}"):
-        # The server's own spelling of a batch, of which the ids are enough: to decode 100 messages takes six
-        # times as long. No other object of the Bot API has an `update_id`, and inside a string the quotes
-        # would be escaped.
-        return {"ok": True, "result": [{"update_id": int(i)} for i in _UPDATE_ID.findall(content)]}
     try:
         body = json.loads(content)
     except ValueError:

@@ -31,7 +31,13 @@ _LOOK_EVERY = 10.0
 _OFTEN = (events.PollEnded, events.BeatEnded, events.StoreCalled)
 _DEBUG = (events.ClaimChanged,)
 """Told at DEBUG alone; ten thousand of them come with one takeover."""
-_TROUBLES = (events.Stalled, events.TokenRefused, events.UpdateGap, events.WebhookCallGuarded)
+_TROUBLES = (
+    events.Stalled,
+    events.TokenRefused,
+    events.UpdateGap,
+    events.WebhookCallGuarded,
+    events.OwnOverlap,
+)
 
 log = logging.getLogger("onepoller")
 

@@ -80,6 +80,12 @@ def _trouble(event: Event) -> Line | None:
                 "another instance may poll. If its loop is dead, only a restart helps: /healthz says so"
             )
             return Line(level=ERROR, text=text, args=(event.bot_id, _span(event.seconds)))
+        case events.OwnOverlap():
+            text = (
+                "bot %s: this process polls it twice; the second poller waits for the first, and Telegram "
+                "sees one. It is your own second poller, not another instance: start polling once"
+            )
+            return Line(level=WARNING, text=text, args=(event.bot_id,))
         case events.CallsResumed():
             return Line(level=INFO, text="bot %s: the framework calls again", args=(event.bot_id,))
         case events.TokenRefused():

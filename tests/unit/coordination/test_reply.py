@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from onepoller.coordination.reply import EMPTY_BODY, decoded, outcome_of
+from onepoller.coordination.reply import EMPTY_BODY, decoded, outcome_of, outcome_of_content
 from onepoller.coordination.wire import Delivered
 
 TRICKY = st.sampled_from(['{"update_id":9}', '\\"update_id\\":9', '{"update_id":', "}]}", '{"ok":true'])
@@ -25,7 +25,7 @@ def test_the_ids_of_a_batch_are_those_that_json_finds(updates: list[tuple[int, s
     """Whatever people write into their messages."""
     content = body_of(updates)
 
-    outcome = outcome_of(200, decoded(content), "reply")
+    outcome = outcome_of_content(200, content, "reply")
 
     assert outcome == Delivered(
         update_ids=tuple(u["update_id"] for u in json.loads(content)["result"]), reply="reply"
@@ -50,6 +50,7 @@ def test_the_ids_of_a_batch_are_those_that_json_finds(updates: list[tuple[int, s
         (b"", None),
     ],
 )
-def test_every_other_body_is_decoded(content: bytes, expected: object) -> None:
+def test_every_other_body_is_decoded(content: bytes, expected: dict[str, object] | None) -> None:
     """Another spelling, an error, no JSON, no object."""
     assert decoded(content) == expected
+    assert outcome_of_content(200, content, "reply") == outcome_of(200, expected, "reply")

@@ -169,6 +169,13 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
                 "If its loop is dead, only a restart helps: /healthz says so"
             ),
         ),
+        (
+            events.OwnOverlap(bot_id=BOT),
+            (
+                "WARNING bot 42: this process polls it twice; the second poller waits for the first, and "
+                "Telegram sees one. It is your own second poller, not another instance: start polling once"
+            ),
+        ),
         (events.CallsResumed(bot_id=BOT), "INFO bot 42: the framework calls again"),
         (
             events.TokenRefused(bot_id=BOT),
