@@ -89,6 +89,16 @@ class Database:
         pid = self._writer()
         return str(_busy(pid)) if pid is not None and locks.is_stopped(pid) else ""
 
+    def version(self) -> tuple[int, int]:
+        """What changes when another process has committed, and only then: not by our own writes.
+
+        `PRAGMA data_version` of the connection that writes; it belongs to one opening of the database.
+        """
+        with self.lock:
+            if self._connection is None:
+                return self.generation, 0
+            return self.generation, self._connection.execute("PRAGMA data_version").fetchone()[0]
+
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
         with self.lock:

@@ -195,7 +195,9 @@ class FileStore:
 
     def watch(self, session: Session) -> AsyncIterator[Change]:
         """Yield at once, when woken, when a session ends, and at a slow look that found something."""
-        self._watch = Watch(_own(session), self._observer, slow_look=self._slow_look)
+        self._watch = Watch(
+            _own(session), self._observer, version=self._database.version, slow_look=self._slow_look
+        )
         return self._watch.run(self._places.sessions)
 
     @property

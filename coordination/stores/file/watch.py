@@ -14,7 +14,7 @@ import os
 import random
 import sqlite3
 import sys
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,14 +45,22 @@ def has_inotify() -> bool:
 class Watch:
     """One session's watch. Knows what it has seen: the database's version, the dead it has reported."""
 
-    def __init__(self, session: FileSession, observer: Observer, *, slow_look: float) -> None:
+    def __init__(
+        self,
+        session: FileSession,
+        observer: Observer,
+        *,
+        version: Callable[[], tuple[int, int]],
+        slow_look: float,
+    ) -> None:
         self.is_event_driven = False
         self._session = session
         self._observer = observer
         self._slow_look = slow_look
         self._changes = Changes()
         self._loop = asyncio.get_running_loop()
-        self._version: int | None = None
+        self._version_now = version
+        self._version: tuple[int, int] | None = None
         self._reported: set[SessionId] = set()
 
     async def run(self, sessions: Path) -> AsyncIterator[Change]:
@@ -104,7 +112,8 @@ class Watch:
     def _look(self) -> list[Change]:
         """What the slow look finds: commits, and the dead, again and again while they hold a claim."""
         try:
-            version, rows = self._session.look(_version_and_sessions)
+            version = self._version_now()
+            rows = self._session.look(_sessions)
             others = [row for row in rows if row.id != self._session.id]
             dead = {row.id for row in others if self._observer.look(row) is Liveness.SILENT}
             holders = self._session.look(_holders) if dead else set()
@@ -121,9 +130,8 @@ class Watch:
         return news
 
 
-def _version_and_sessions(reader: sqlite3.Connection) -> tuple[int, list[SessionRow]]:
-    version = reader.execute("PRAGMA data_version").fetchone()[0]
-    return version, [row for row in writing.sessions(reader) if not row.is_over]
+def _sessions(reader: sqlite3.Connection) -> list[SessionRow]:
+    return [row for row in writing.sessions(reader) if not row.is_over]
 
 
 def _holders(reader: sqlite3.Connection) -> set[SessionId]:

@@ -8,16 +8,17 @@ import fcntl
 import os
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
 
-from onepoller.coordination.identity import SessionId
+from onepoller.coordination.identity import BotId, SessionId
 from onepoller.coordination.stores.file import FileStore
 from onepoller.coordination.stores.file.session import FileSession
 from onepoller.coordination.stores.file.watch import Watch
-from onepoller.coordination.stores.seam import Change
+from onepoller.coordination.stores.seam import Batch, Change, Wish
 from onepoller.testing.store_contract.rig import identity
 
 NEVER = 3600.0
@@ -102,13 +103,32 @@ def test_events_that_the_kernel_dropped_could_be_anything(tmp_path: Path) -> Non
         store = FileStore(tmp_path)
         session = await store.open(identity())
         assert isinstance(session, FileSession)
-        watch = Watch(session, store._observer, slow_look=NEVER)
+        watch = Watch(session, store._observer, version=store._database.version, slow_look=NEVER)
         overflow = SimpleNamespace(mask=0x4000, name="")
         watch._hear(SimpleNamespace(read=lambda **_: [overflow]))  # type: ignore[arg-type]  # a stand-in
         await store.close(session)
         return await watch._changes.take(until=0)
 
     assert asyncio.run(body()) == [Change()]
+
+
+def test_our_own_writes_are_no_news(tmp_path: Path) -> None:
+    """Else each write of a process with 10,000 bots would have it read all of them again."""
+
+    async def body() -> tuple[bool, bool]:
+        store, other = FileStore(tmp_path), FileStore(tmp_path)
+        ours, theirs = await store.open(identity()), await other.open(identity())
+        before = store._database.version()
+        wish = Wish(bot_id=BotId(42), session=ours.id)
+        await store.swap(ours, Batch(wishes=[wish]))
+        after_ours = store._database.version()
+        await other.swap(theirs, Batch(wishes=[replace(wish, session=theirs.id)]))
+        after_theirs = store._database.version()
+        await store.close(ours)
+        await other.close(theirs)
+        return before == after_ours, after_ours == after_theirs
+
+    assert asyncio.run(body()) == (True, False)
 
 
 def test_without_an_inotify_instance_the_slow_look_finds_everything(
