@@ -51,6 +51,8 @@ if TYPE_CHECKING:
 CONFIRM_LIMIT = 2.0
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
+OVERLAP = 1.0
+"""A call that has waited so long for another one of this process is a second poller's."""
 SHORTEST = 1.0
 """No poll is sent with less than this of its timeout left, seconds."""
 Steps = Generator[Step, Any, Outcome]
@@ -78,14 +80,14 @@ class _Call:
         guard.offsets.called(self._request.offset)
         if presence.is_final(self._request.timeout, self._now()):
             return (yield from self._final_confirm())
-        is_told = False
+        came = self._now()
         while (other := presence.enter()) is not None:
-            if not is_told:
-                is_told = True
-                guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
             if self._left <= 0:
                 return NOTHING
             yield Await(future=other, seconds=self._left)
+            if self._now() - came >= OVERLAP:
+                # A shorter wait is a call that ends, as when polling is stopped and started again.
+                guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
         if presence.called(caller, self._now()):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
         guard.settle_drain()

@@ -83,7 +83,7 @@ def _trouble(event: Event) -> Line | None:
         case events.OwnOverlap():
             text = (
                 "bot %s: this process polls it twice; the second poller waits for the first, and Telegram "
-                "sees one. It is your own second poller, not another instance: start polling once"
+                "sees one. It is a second poller of your own: start polling once"
             )
             return Line(level=WARNING, text=text, args=(event.bot_id,))
         case events.CallsResumed():

@@ -51,6 +51,7 @@ def test_a_second_application_of_the_same_bot_joins(telegram: Telegram, bots: Bo
     """Two applications in one process take turns; each update is handled once."""
     bot = start_by_hand(telegram, bots)
     obey(bot, "second")
+    bot.wait(lambda b: "a second poller of your own" in b.log)
     check(telegram, bot)
 
 

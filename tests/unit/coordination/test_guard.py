@@ -231,10 +231,11 @@ def test_a_second_call_waits_for_the_first_and_never_reaches_telegram() -> None:
 
     assert isinstance(step, Await)
     assert not step.future.done()
-    assert bench.of(events.OwnOverlap) == [events.OwnOverlap(bot_id=BOT)]
+    bench.later(3)
     assert result(first, EMPTY) is EMPTY
     assert step.future.done()
     assert isinstance(second.send(None), SendPoll)
+    assert bench.of(events.OwnOverlap) == [events.OwnOverlap(bot_id=BOT)]
 
 
 def test_a_batch_whose_claim_was_lost_meanwhile_is_dropped() -> None:

@@ -173,7 +173,7 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
             events.OwnOverlap(bot_id=BOT),
             (
                 "WARNING bot 42: this process polls it twice; the second poller waits for the first, and "
-                "Telegram sees one. It is your own second poller, not another instance: start polling once"
+                "Telegram sees one. It is a second poller of your own: start polling once"
             ),
         ),
         (events.CallsResumed(bot_id=BOT), "INFO bot 42: the framework calls again"),
