@@ -24,6 +24,10 @@ PROGRAMS = Path(__file__).parent
 ROOT = PROGRAMS.parents[2]
 
 
+_LOOK_EVERY = 0.1
+"""Seconds between two looks at a bot's log."""
+
+
 class Bot:
     """One process of a bot. Its lines are read by a thread; everything else is the caller's."""
 
@@ -71,9 +75,11 @@ class Bot:
         return self._log.read_text(errors="replace")
 
     def wait(self, condition: Callable[[Self], bool], *, timeout: float = PATIENCE) -> None:
-        """Wait until a condition on what it said holds."""
+        """Wait until a condition on what it said, or logged, holds: of the log there is no news, so look."""
+        end = time.monotonic() + timeout
         with self._news:
-            self._news.wait_for(lambda: condition(self) or self._is_over, timeout)
+            while not (condition(self) or self._is_over) and time.monotonic() < end:
+                self._news.wait(_LOOK_EVERY)
             assert condition(self), f"{self} said {self.said[-8:]}; its log: {self.log[-2000:]}"
 
     def wait_said(self, *, since: int = 0, timeout: float = PATIENCE, **fields: object) -> dict[str, Any]:
