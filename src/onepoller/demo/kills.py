@@ -16,7 +16,6 @@ EVERY = 0.2
 BURST = 4
 SETTLE = 0.2
 MEDIAN_BOUND = 0.010
-BOUND = 0.050
 
 
 def _play(stage: Stage) -> list[Finding]:
@@ -59,7 +58,7 @@ def _times(gaps: list[float], closing: list[float], slack: float) -> list[Findin
     middle = f"from the closing of its files to the next poll, median of {len(gaps)}"
     return [
         under(middle, median(gaps), MEDIAN_BOUND * slack),
-        under("the same, longest", max(gaps), BOUND * slack),
+        Finding(what="the same, longest; of few runs, so only shown", measured=duration(max(gaps))),
         Finding(what="from kill -9 to the closing of its files, median", measured=duration(median(closing))),
     ]
 

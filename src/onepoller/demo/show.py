@@ -97,6 +97,8 @@ def _set_up(stack: ExitStack, screen: Screen, folder: Path, pace: Pace) -> Stage
         ],
     )
     _wait_ready(screen, [*stage.plain, *stage.spare])
+    # A claim ends with an fsync; on a fresh clone that would wait for what pip has just written.
+    os.sync()
     return stage
 
 
