@@ -45,6 +45,8 @@ def arguments_of(query: str, content_type: str, body: bytes) -> dict[str, str]:
 def integer(value: object) -> int:
     """Read an int32: no trimming, no plus sign, "5abc" is 5, "abc" is 0, overflow wraps around."""
     if type(value) is not int:
+        if isinstance(value, str) and len(value) < 10 and value.isascii() and value.isdecimal():
+            return int(value)
         found = _INTEGER.match(value if isinstance(value, str) else str(value))
         assert found is not None  # every part may be empty
         value = int(found[1] + (found[2] or "0"))
@@ -93,14 +95,15 @@ def _json(text: str) -> dict[str, str]:
         return {}
     if not isinstance(body, dict):
         return {}
-    return {name: value if isinstance(value, str) else json.dumps(value) for name, value in body.items()}
+    return {name: value if isinstance(value, str) else _text(value) for name, value in body.items()}
 
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    for name, value in pairs:
-        found.setdefault(name, value)
-    return found
+    return dict(reversed(pairs))
+
+
+def _text(value: Any) -> str:
+    return str(value) if type(value) is int else json.dumps(value)
 
 
 def _multipart(content_type: str, body: bytes) -> dict[str, str]:

@@ -56,6 +56,7 @@ OVERLAP = 1.0
 SHORTEST = 1.0
 """No poll is sent with less than this of its timeout left, seconds."""
 Steps = Generator[Step, Any, Outcome]
+_POLL = PollAgain()
 
 
 def steps(guard: Guard, request: Request, wire: Wire | SyncWire, caller: Caller) -> Steps:
@@ -109,16 +110,13 @@ class _Call:
 
     def _turn(self) -> Steps:
         """Do what the state says until there is something to hand on, or the time is over."""
-        action: Action = PollAgain()
+        action: Action = _POLL
         outcome: Outcome = NOTHING
         is_first = True
         while True:
             match self._guard.allowed(action):
                 case HandOn():
                     return outcome
-                case Watch():
-                    action = yield from self._watch()
-                    outcome = NOTHING  # the 409 that led here is ours, not the framework's
                 case PollAgain(after=after):
                     if after:
                         yield Await(future=self._guard.changed, seconds=min(after, self._left))
@@ -127,6 +125,9 @@ class _Call:
                     sent = self._request if is_first else self._with_what_is_left()
                     action, outcome = yield from self._poll(sent)
                     is_first = False
+                case Watch():
+                    action = yield from self._watch()
+                    outcome = NOTHING  # the 409 that led here is ours, not the framework's
                 case _:
                     if not (yield from self._await_claim()):
                         return NOTHING
@@ -161,7 +162,7 @@ class _Call:
     def _poll(self, request: Request) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         grant = guard.grant
-        if grant is None or not (yield from self._is_fresh(grant)):
+        if grant is None or not (self._is_fresh(grant) or (yield from self._refreshed(grant))):
             return AwaitClaim(), NOTHING
         guard.is_polling = True
         try:
@@ -177,24 +178,11 @@ class _Call:
             request = replace(request, offset=offset)
         started = self._now()
         first = guard.first_poll_after(started)
-
-        def ended(outcome: events.Outcome, updates: int = 0) -> None:
-            guard.emit(
-                events.PollEnded(
-                    bot_id=guard.bot_id,
-                    outcome=outcome,
-                    seconds=self._now() - started,
-                    updates=updates,
-                    timeout=request.timeout,
-                    first_after_takeover=first,
-                    cause=grant.cause if first is not None else None,
-                )
-            )
-
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
-            ended(events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR)
+            how = events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR
+            self._tell(how, request, grant, started, first)
             guard.apply(Failed())
             raise
         except BaseException:
@@ -206,30 +194,44 @@ class _Call:
             guard.offsets.accept(request.offset)
         match end:
             case Delivered(update_ids=ids):
-                ended(events.Outcome.UPDATES if ids else events.Outcome.EMPTY, len(ids))
-                return (yield from self._delivered(end, grant, elapsed))
+                how = events.Outcome.UPDATES if ids else events.Outcome.EMPTY
+                self._tell(how, request, grant, started, first, len(ids))
+                guard.last_poll = guard.clocks.wall()
+                if ids and not (yield from self._is_ours(ids, grant)):
+                    return AwaitClaim(), NOTHING
+                return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
-                ended(_outcome_of(end.status))
+                self._tell(_outcome_of(end.status), request, grant, started, first)
                 return self._refused(end, elapsed), end
             case Ended.OVERDUE:
-                ended(events.Outcome.TIMEOUT)
+                self._tell(events.Outcome.TIMEOUT, request, grant, started, first)
                 guard.apply(Failed())
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
-                ended(events.Outcome.CANCELLED)
+                self._tell(events.Outcome.CANCELLED, request, grant, started, first)
                 return PollAgain(), NOTHING
 
-    def _delivered(
-        self, end: Delivered, grant: Grant, elapsed: float
-    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
-        guard, ids = self._guard, end.update_ids
-        guard.last_poll = guard.clocks.wall()
-        if ids and not (yield from self._is_ours(grant)):
-            guard.drop(len(ids), events.Dropped.STALE_OWNER)
-            return AwaitClaim(), NOTHING
-        if ids:
-            guard.received(ids)
-        return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
+    def _tell(  # noqa: PLR0917  # the poll path: keywords cost as much as the call
+        self,
+        how: events.Outcome,
+        request: Request,
+        grant: Grant,
+        started: float,
+        first: float | None,
+        updates: int = 0,
+    ) -> None:
+        guard = self._guard
+        guard.emit(
+            events.PollEnded(
+                bot_id=guard.bot_id,
+                outcome=how,
+                seconds=self._now() - started,
+                updates=updates,
+                timeout=request.timeout,
+                first_after_takeover=first,
+                cause=grant.cause if first is not None else None,
+            )
+        )
 
     def _refused(self, end: Refused, elapsed: float) -> Action:
         if end.status == 409:
@@ -238,20 +240,25 @@ class _Call:
             self._guard.emit(events.TokenRefused(bot_id=self._guard.bot_id))
         return self._guard.apply(Failed(unauthorized=end.status == 401))
 
-    def _is_fresh(self, grant: Grant) -> Generator[Step, Any, bool]:
-        """Whether the session's deadline has not passed; where it has, it must be confirmed first."""
+    def _is_fresh(self, grant: Grant) -> bool:
+        """Whether the session's deadline has not passed."""
+        return self._guard.clocks.boot() < grant.session.deadline
+
+    def _refreshed(self, grant: Grant) -> Generator[Step, Any, bool]:
+        """Confirm the session, whose deadline has passed."""
         guard = self._guard
-        if guard.clocks.boot() < grant.session.deadline:
-            return True
         confirmed = yield Await(future=guard.claims.confirm(), seconds=guard.settings.lease)
         return bool(confirmed) and guard.grant is grant
 
-    def _is_ours(self, grant: Grant) -> Generator[Step, Any, bool]:
-        """The look before delivery."""
+    def _is_ours(self, ids: tuple[int, ...], grant: Grant) -> Generator[Step, Any, bool]:
+        """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
-        if (yield from self._is_fresh(grant)) and grant.session.has_claim(guard.bot_id, grant.term):
+        is_fresh = self._is_fresh(grant) or (yield from self._refreshed(grant))
+        if is_fresh and grant.session.has_claim(guard.bot_id, grant.term):
+            guard.received(ids)
             return True
         guard.claims.suspect(guard.bot_id)
+        guard.drop(len(ids), events.Dropped.STALE_OWNER)
         return False
 
     # Watching instead of polling

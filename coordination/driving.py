@@ -36,16 +36,18 @@ CLOSING_LIMIT = 1.0
 """A cancelled poll has so long to close its connection, seconds."""
 
 
-async def get_updates(guard: Guard, request: Request, wire: Wire) -> Outcome:
-    """Serve one getUpdates of an asynchronous caller. Raises what the wire raises."""
-    task = asyncio.current_task()
-    steps = call.steps(guard, request, wire, caller_of(task))
+async def get_updates(guard: Guard, request: Request, wire: Wire, caller: Any = None) -> Outcome:
+    """Serve one getUpdates of an async caller (default: the current task). Raises what the wire raises.
+
+    `caller` stands for whoever polls where that is no task of this process; it has `done()`.
+    """
+    steps = call.steps(guard, request, wire, caller_of(caller or asyncio.current_task()))
     flight = _AsyncFlight(guard, wire)
     try:
         step = next(steps)
         while True:
             try:
-                value = await _perform(step, wire, flight)
+                value = await (flight.send(step) if type(step) is SendPoll else _perform(step, wire, flight))
             except BaseException as error:  # noqa: BLE001  # the steps decide what it means
                 step = steps.throw(error)
             else:
@@ -57,8 +59,6 @@ async def get_updates(guard: Guard, request: Request, wire: Wire) -> Outcome:
 
 async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
     match step:
-        case SendPoll():
-            return await flight.send(step)
         case Await(future=future, seconds=seconds):
             return await flight.crossing.result(future, seconds)
         case Ask(method=method):

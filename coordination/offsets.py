@@ -61,7 +61,7 @@ class Offsets:
     def received(self, ids: tuple[int, ...]) -> tuple[int, int]:
         """A batch that will be handed over. Returns (missed, repeated), both 0 where all is in order."""
         missed = repeated = 0
-        if self._next_id:
+        if ids[0] < self._next_id:
             repeated = sum(1 for i in ids if i < self._next_id)
         expected = self._next_id or ids[0]
         jump = ids[-1] + 1 - expected - (len(ids) - repeated)

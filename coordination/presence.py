@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import threading
 import weakref
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,8 +16,8 @@ from onepoller.coordination.wire import Manners, OnCancel
 
 FINAL_WINDOW = 1.0
 """A `timeout=0` call within so many seconds after a cancelled long poll is its final confirm."""
-Caller = Callable[[], Any]
-"""Gives the task or thread that called while it lives, else None."""
+Caller = weakref.ref[Any]
+"""The task or thread that called; not kept alive."""
 
 
 class Presence:
@@ -34,8 +33,9 @@ class Presence:
         """Made only where a second call waits for the end of the open one."""
         self._is_cancelling = False
         self._final_until = 0.0
-        self._silence: stall.Silence | None = None
-        self._caller: Caller = lambda: None
+        self._silence: tuple[float, stall.CallEnd, Manners, float] | None = None
+        """Since when, after what, of whom, and the `retry_after`: a record is made where it is looked at."""
+        self._caller: Caller | None = None
         self._longest_pause = 0.0
         self._is_task_per_call = False
         """The framework has called again though the task that called before had ended: tasks say nothing here
@@ -55,13 +55,22 @@ class Presence:
         """The call is open: the framework lives. True where it had been taken for dead."""
         silence, self._silence = self._silence, None
         was_stalled, self.is_stalled = self.is_stalled, False
-        if silence is not None and self._caller() is None:
-            self._is_task_per_call = True
+        if silence is not None:
+            since, after, _, _ = silence
+            if caller is not self._caller and not self._caller_lives:
+                self._is_task_per_call = True
+            if after is stall.CallEnd.EMPTY and now - since > self._longest_pause:
+                self._longest_pause = now - since
         self._is_cancelling = False
         self._caller = caller
-        if silence is not None and silence.after is stall.CallEnd.EMPTY:
-            self._longest_pause = max(self._longest_pause, now - silence.since)
         return was_stalled
+
+    @property
+    def _caller_lives(self) -> bool:
+        thing = None if self._caller is None else self._caller()
+        if thing is None:
+            return False
+        return not thing.done() if hasattr(thing, "done") else bool(thing.is_alive())
 
     def cancelling(self) -> None:
         """The open call is being cancelled; its connection may take a moment to close."""
@@ -72,13 +81,7 @@ class Presence:
         if how is stall.CallEnd.CANCELLED:
             self._final_until = now + FINAL_WINDOW
         self._is_cancelling = False
-        self._silence = stall.Silence(
-            since=now,
-            after=how,
-            retry_after=retry_after,
-            fetches_ahead=manners.fetches_ahead,
-            keep_briefly=manners.on_cancel is OnCancel.PAUSE,
-        )
+        self._silence = (now, how, manners, retry_after)
         with self._lock:
             self.has_open_call = False
             ended, self._ended = self._ended, None
@@ -91,24 +94,22 @@ class Presence:
 
     def overstayed(self, now: float) -> stall.Silence | None:
         """The silence, where it has lasted too long and was not told yet."""
-        silence = self._silence
-        if silence is None or self.is_stalled:
+        seen = self._silence
+        if seen is None or self.is_stalled:
             return None
-        alive = self._is_task_per_call or self._caller() is not None
+        since, after, manners, retry_after = seen
+        silence = stall.Silence(
+            since=since,
+            after=after,
+            retry_after=retry_after,
+            fetches_ahead=manners.fetches_ahead,
+            keep_briefly=manners.on_cancel is OnCancel.PAUSE,
+        )
+        alive = self._is_task_per_call or self._caller_lives
         longest = self._longest_pause
         limit = stall.limit(silence, self._settings, caller_alive=alive, longest_pause=longest)
-        return silence if now - silence.since >= limit else None
+        return silence if now - since >= limit else None
 
 
-def caller_of(thing: Any) -> Caller:
-    """A look at a task or thread that does not keep it alive."""
-    reference = weakref.ref(thing)
-
-    def look() -> Any:
-        alive = reference()
-        if alive is None:
-            return None
-        ended = alive.done() if hasattr(alive, "done") else not alive.is_alive()
-        return None if ended else alive
-
-    return look
+caller_of = weakref.ref
+"""A task or thread as a `Caller`: of one thing there is one reference."""

@@ -12,6 +12,7 @@ from onepoller.coordination.wire import Delivered, Refused
 EMPTY_BODY = b'{"ok":true,"result":[]}'
 """What the server answers where there are no updates, byte for byte."""
 _BATCH = b'{"ok":true,"result":[{"update_id":'
+_ID = b'{"update_id":'
 _UPDATE_ID = re.compile(rb'\{"update_id":(\d+)')
 
 
@@ -47,8 +48,19 @@ def outcome_of_content(status: int, content: bytes, reply: Any) -> Delivered | R
             # The server's own spelling of a batch, of which the ids are enough: to decode 100 messages takes
             # six times as long. No other object of the Bot API has an `update_id`, and inside a string the
             # quotes would be escaped.
-            return Delivered(update_ids=tuple(map(int, _UPDATE_ID.findall(content))), reply=reply)
+            return Delivered(update_ids=_ids_in(content), reply=reply)
     return outcome_of(status, decoded(content), reply)
+
+
+def _ids_in(content: bytes) -> tuple[int, ...]:
+    """The ids of a batch. They ascend: where as many lie between the first and the last, these are all."""
+    first = _UPDATE_ID.search(content)
+    last = _UPDATE_ID.match(content, content.rfind(_ID))
+    if first is not None and last is not None:
+        ids = range(int(first[1]), int(last[1]) + 1)
+        if len(ids) == content.count(_ID):
+            return tuple(ids)
+    return tuple(map(int, _UPDATE_ID.findall(content)))
 
 
 def decoded(content: bytes) -> dict[str, Any] | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from concurrent.futures import Future
 from typing import Any
 
@@ -17,6 +16,7 @@ from onepoller.coordination.events import Cause
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.presence import caller_of
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import Policy
@@ -120,6 +120,16 @@ class Wire:
         raise AssertionError(method)
 
 
+class Task:
+    """Whoever calls."""
+
+    def __init__(self) -> None:
+        self.ended = False
+
+    def done(self) -> bool:
+        return self.ended
+
+
 class Bench:
     """A guard on a bench, with a clock in hand."""
 
@@ -129,6 +139,7 @@ class Bench:
         self.session = Session()
         self.seen: list[events.Event] = []
         self.wire = Wire(manners)
+        self.task = Task()
         self.guard = Guard(
             BOT,
             claims=self.claims,
@@ -145,9 +156,15 @@ class Bench:
         grant = Grant(session=self.session, term=Term(term), decided_at=self.now, cause=cause)
         self.guard.granted(grant, claim or Claim(bot_id=BOT, term=Term(term)), came_from=None)
 
-    def call(self, *, offset: int = 0, timeout: float = 10.0, alive: Callable[[], Any] = object) -> Steps:
-        """The framework calls."""
-        return call.steps(self.guard, Request(offset=offset, timeout=timeout), self.wire, alive)
+    def call(self, *, offset: int = 0, timeout: float = 10.0, ended: bool = False) -> Steps:
+        """The framework calls, in a task of its own or (`ended` False) in the one that called before."""
+        if ended:
+            self.task = Task()
+        steps = call.steps(
+            self.guard, Request(offset=offset, timeout=timeout), self.wire, caller_of(self.task)
+        )
+        self.task.ended = ended
+        return steps
 
     def later(self, seconds: float) -> None:
         """Turn the clock."""
@@ -471,7 +488,7 @@ def test_a_caller_that_makes_a_task_for_each_call_is_not_taken_for_dead() -> Non
     bench = Bench()
     bench.grant()
     for _ in range(2):
-        steps = bench.call(alive=lambda: None)
+        steps = bench.call(ended=True)
         next(steps)
         result(steps, batch(5))
 
@@ -482,7 +499,7 @@ def test_a_caller_whose_task_has_ended_loses_the_claim_after_a_second() -> None:
     """It handled a batch, and died of it."""
     bench = Bench()
     bench.grant()
-    steps = bench.call(alive=lambda: None)
+    steps = bench.call(ended=True)
     next(steps)
     result(steps, batch(5))
 
