@@ -49,6 +49,9 @@ if TYPE_CHECKING:
     from onepoller.coordination.presence import Caller
 
 CONFIRM_LIMIT = 2.0
+CONFIRM_ANSWER = 1.5
+"""A new offset is answered at once; one that Telegram knew already, from the poll that was cancelled, holds
+the confirm for 3 s (facts: server semantics). Longer waits tell nothing, and frameworks close the client."""
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
 OVERLAP = 1.0
@@ -309,7 +312,8 @@ class _Call:
 
     def _confirm(self, offset: int) -> Generator[Step, Any, None]:
         self._guard.offsets.accept(offset)
-        end = yield SendPoll(request=Request(offset=offset, limit=1, timeout=0.0), is_final=True)
+        last = Request(offset=offset, limit=1, timeout=0.0)
+        end = yield SendPoll(request=last, renew_after=CONFIRM_ANSWER, is_final=True)
         if isinstance(end, Delivered) and end.update_ids:
             self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 

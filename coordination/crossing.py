@@ -8,11 +8,14 @@ those that come before it has looked are found there too.
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import weakref
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import Future
+from functools import partial
 from typing import Any
+
+from onepoller.coordination.answer import Promised
 
 
 class Inbox:
@@ -22,6 +25,8 @@ class Inbox:
         self._loop = loop
         self._waiting: deque[tuple[Callable[..., None], tuple[Any, ...]]] = deque()
         self._is_called = False
+        self.context = contextvars.copy_context()
+        """For timers: each would copy one of its own."""
 
     def put(self, callback: Callable[..., None], *args: Any) -> None:
         """Run this callback on the loop, soon. Raises RuntimeError where the loop is closed."""
@@ -49,7 +54,7 @@ class Crossing:
             weakref.WeakKeyDictionary()
         )
 
-    async def result(self, future: Future[Any], seconds: float) -> Any:
+    async def result(self, future: Promised[Any], seconds: float) -> Any:
         """What the future says, or None after so many seconds. The future is never cancelled."""
         if future.done():
             return future.result()
@@ -61,8 +66,8 @@ class Crossing:
         if inbox is None:
             inbox = self._inboxes[loop] = Inbox(loop)
         waiter: asyncio.Future[None] = loop.create_future()
-        future.add_done_callback(lambda _: _tell(inbox, waiter))
-        timer = loop.call_later(seconds, _wake, waiter)
+        future.add_done_callback(partial(_tell, inbox, waiter))
+        timer = loop.call_later(seconds, _wake, waiter, context=inbox.context)
         try:
             await waiter
         finally:
@@ -70,7 +75,7 @@ class Crossing:
         return future.result() if future.done() else None
 
 
-def _tell(inbox: Inbox, waiter: asyncio.Future[None]) -> None:
+def _tell(inbox: Inbox, waiter: asyncio.Future[None], _: object) -> None:
     try:
         inbox.put(_wake, waiter)
     except RuntimeError:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
 from onepoller.coordination import events
+from onepoller.coordination.answer import Promised
 from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.stores.seam import Episode, Session
@@ -34,8 +35,8 @@ class Claims(Protocol):
         """How callers' loops wait for what the runner's thread says."""
         ...
 
-    def want(self, guard: Guard) -> Future[bool]:
-        """Have the claim, or wait for it; the future is true once `guard.granted` was called."""
+    def want(self, guard: Guard) -> Promised[bool]:
+        """Have the claim, or wait for it; the answer is true once `guard.granted` was called."""
         ...
 
     def unwant(self, guard: Guard) -> None:

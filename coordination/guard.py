@@ -13,6 +13,7 @@ from collections.abc import Callable
 from concurrent.futures import Future
 
 from onepoller.coordination import conflict, events, report, stall
+from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
 from onepoller.coordination.grant import Claims, Grant
@@ -48,6 +49,7 @@ from onepoller.coordination.webhook import host_of
 from onepoller.coordination.wire import Ended, Flight
 
 _START = State()
+_AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
 
 
 class Guard:
@@ -62,6 +64,7 @@ class Guard:
         emit: Callable[[events.Event], None],
         clocks: Clocks,
         policy: Policy,
+        lock: threading.Lock | None = None,
     ) -> None:
         self.bot_id = bot_id
         self.claims = claims
@@ -71,21 +74,22 @@ class Guard:
         self.state = _START
         self.offsets = Offsets()
         self.presence = Presence(settings)
-        self.rival = RivalWatch()
+        self._rival: RivalWatch | None = None
         self.grant: Grant | None = None
         """The claim that we hold, if we do."""
         self.flight: Flight | None = None
         """The poll that is on its way; made by the driver, who can end it."""
         self.is_polling = False
         """From before a poll is sent until its outcome has been looked at."""
-        self._changed: Future[None] | None = None
+        self._changed: Answer[None] | None = None
         self.api_root = ""
         self.last_poll = 0.0
         """Wall clock of the last poll that was answered 200."""
         self.conflicts = 0
         self.next_watch = 0.0
         self._policy = policy
-        self._lock = threading.Lock()
+        self._lock = lock or threading.Lock()
+        """Held for microseconds: one serves all guards of a process."""
         self._drained: Future[None] | None = None
         self._untold: conflict.Kind | None = None
         """A webhook's episode, to be told as soon as its host is known."""
@@ -106,17 +110,24 @@ class Guard:
         if isinstance(action, HandOn):
             return action
         if self.is_leaving:
-            return AwaitClaim()
+            return _AWAIT
         if self.state.role is Role.BLOCKED or self.state.yielding:
-            return Watch()
-        return action if isinstance(action, PollAgain) else PollAgain()
+            return _WATCH
+        return action if isinstance(action, PollAgain) else _POLL
 
     @property
-    def changed(self) -> Future[None]:
+    def changed(self) -> Answer[None]:
         """Done at the next change of role."""
         if self._changed is None:
-            self._changed = Future()
+            self._changed = Answer()
         return self._changed
+
+    @property
+    def rival(self) -> RivalWatch:
+        """What was seen of the rival that we yield to now."""
+        if self._rival is None:
+            self._rival = RivalWatch()
+        return self._rival
 
     @property
     def is_leaving(self) -> bool:
@@ -302,7 +313,7 @@ class Guard:
             was = self.state.role
             decision = decide(self.state, happened, self.clocks.monotonic(), self._policy)
             self.state = decision.state
-        flow: Action = AwaitClaim()
+        flow: Action = _AWAIT
         end: EndProcess | None = None
         for action in decision.actions:
             match action:
@@ -333,7 +344,7 @@ class Guard:
         if changed is not None:
             changed.set_result(None)
         if self.state.yielding:
-            self.rival = RivalWatch()
+            self._rival = None
         self.emit(
             events.RoleChanged(
                 bot_id=self.bot_id,

@@ -15,11 +15,13 @@ import asyncio
 import itertools
 import logging
 import random
+import threading
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from onepoller.coordination import events
+from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.errors import OnepollerError, SessionOver, SetupError, StoreUnavailable
@@ -75,9 +77,10 @@ class Instance:
         self._kill = kill
         self._clocks = clocks or Clocks()
         self._policy = Policy.of(settings)
+        self._deciding = threading.Lock()
         self._runner: Runner | None = None
         self._negotiation: Negotiation | None = None
-        self._early: list[Callable[[Negotiation], None]] = []
+        self._early: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._aims: dict[BotId, Term | None] = {}
         """The term that held each bot when this process first wanted it: what `takeover` aims at."""
         self._report = b""
@@ -103,6 +106,7 @@ class Instance:
                 emit=self._emit,
                 clocks=self._clocks,
                 policy=self._policy,
+                lock=self._deciding,
             )
             guard = self.guards.setdefault(bot_id, made)
             if guard is made:
@@ -115,15 +119,15 @@ class Instance:
         if self.guards.pop(guard.bot_id, None) is not None:
             self._emit(events.BotGone(bot_id=guard.bot_id))
 
-    def want(self, guard: Guard) -> Future[bool]:
+    def want(self, guard: Guard) -> Promised[bool]:
         """See `guard.Claims`."""
-        future: Future[bool] = Future()
-        self._tell(lambda n: n.want(guard, future))
-        return future
+        call: Answer[bool] = Answer()
+        self._tell(Negotiation.want, guard, call)
+        return call
 
     def unwant(self, guard: Guard) -> None:
         """See `guard.Claims`."""
-        self._tell(lambda n: n.unwant(guard.bot_id))
+        self._tell(Negotiation.unwant, guard.bot_id)
 
     def let_go(self, guard: Guard, cause: Cause) -> None:
         """See `guard.Claims`. The guard stops at once, the store follows."""
@@ -227,8 +231,8 @@ class Instance:
             negotiation.inherit(before)
         self._negotiation = negotiation
         early, self._early = self._early, []
-        for callback in early:
-            callback(negotiation)
+        for callback, args in early:
+            callback(negotiation, *args)
         try:
             async with asyncio.TaskGroup() as self._group:
                 self._group.create_task(self._beat(session))
@@ -286,19 +290,23 @@ class Instance:
             try:
                 async for change in self._store.watch(session):
                     if self._negotiation is not None:
-                        self._negotiation.changed(change.session)
+                        await self._negotiation.changed(change.session)
+                        self._report_soon(self._negotiation)
             except StoreUnavailable as error:
                 self._tell_trouble(str(error))
             await asyncio.sleep(RETRY[1])
 
     async def _settle(self, negotiation: Negotiation) -> None:
-        assert self._beat_now is not None
         while True:
             await negotiation.agenda.wait()
+            await negotiation.gather()
             await self._patiently(negotiation.settle_due)
-            if not negotiation.is_reported:
-                negotiation.is_reported = True
-                asyncio.get_running_loop().call_later(REPORT_AFTER, self._beat_now.set)
+            self._report_soon(negotiation)
+
+    def _report_soon(self, negotiation: Negotiation) -> None:
+        if self._beat_now is not None and not negotiation.is_reported:
+            negotiation.is_reported = True
+            asyncio.get_running_loop().call_later(REPORT_AFTER, self._beat_now.set)
 
     async def _sweep(self, negotiation: Negotiation) -> None:
         for number in itertools.count():
@@ -349,16 +357,17 @@ class Instance:
 
     # Between the two
 
-    def _tell(self, callback: Callable[[Negotiation], None]) -> None:
+    def _tell(self, callback: Callable[..., None], *args: Any) -> None:
+        """Have this called on the runner's loop, with the negotiation and these."""
         if self._runner is None:
             raise RuntimeError("the instance was not given a runner")
-        self._runner.post(self._run_told, callback)
+        self._runner.post(self._run_told, callback, args)
 
-    def _run_told(self, callback: Callable[[Negotiation], None]) -> None:
+    def _run_told(self, callback: Callable[..., None], args: tuple[Any, ...]) -> None:
         if self._negotiation is None:
-            self._early.append(callback)
+            self._early.append((callback, args))
         else:
-            callback(self._negotiation)
+            callback(self._negotiation, *args)
 
     def _answer(
         self, ask: Callable[[Negotiation], Awaitable[bool]], *, in_doubt: bool = False

@@ -7,10 +7,10 @@ next is `decide`'s; here it becomes a plan.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from concurrent.futures import Future
 from dataclasses import dataclass, field
 
 from onepoller.coordination.agenda import Agenda
+from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import QUEUE_STEP, is_claimable, line, next_holder, successor_asked_for
 from onepoller.coordination.events import Cause
@@ -31,7 +31,7 @@ class Wanted:
     """A bot that calls of this process wait for, or waited for a moment ago."""
 
     guard: Guard
-    waiting: list[Future[bool]] = field(default_factory=list)
+    waiting: list[Answer[bool]] = field(default_factory=list)
     until: float = 0.0
     """When the wish ends, once nothing waits."""
     is_recorded: bool = False
@@ -46,14 +46,8 @@ class Wanted:
     def answer(self, *, granted: bool) -> None:
         """Tell the calls that wait."""
         waiting, self.waiting = self.waiting, []
-        for future in waiting:
-            settle(future, done=granted)
-
-
-def settle(future: Future[bool], *, done: bool) -> None:
-    """Answer a call that waits, unless it has gone."""
-    if not future.done() and future.set_running_or_notify_cancel():
-        future.set_result(done)
+        for call in waiting:
+            call.set_result(granted)
 
 
 class Queueing:
@@ -72,6 +66,8 @@ class Queueing:
         denied: Callable[[Claim, Identity | None], None],
     ) -> None:
         self.wanted: dict[BotId, Wanted] = {}
+        self.joined = 0
+        """How many bots have come into the line so far."""
         self._own = own
         self._settings = settings
         self._clocks = clocks
@@ -81,10 +77,13 @@ class Queueing:
         self._spawn = spawn
         self._denied = denied
 
-    def join(self, guard: Guard, future: Future[bool]) -> None:
+    def join(self, guard: Guard, call: Answer[bool]) -> None:
         """A call waits for this bot."""
-        wanted = self.wanted.setdefault(guard.bot_id, Wanted(guard=guard))
-        wanted.waiting.append(future)
+        wanted = self.wanted.get(guard.bot_id)
+        if wanted is None:
+            wanted = self.wanted[guard.bot_id] = Wanted(guard=guard)
+            self.joined += 1
+        wanted.waiting.append(call)
         if not (wanted.is_denied and wanted.is_recorded and wanted.claimable_since is None):
             self._agenda.touch(guard.bot_id)
 
@@ -107,22 +106,22 @@ class Queueing:
         """Whether no call has waited for too long."""
         return not wanted.waiting and self._clocks.monotonic() >= wanted.until
 
-    def behind(self, session: SessionId) -> list[BotId]:
+    def behind(self, session: SessionId) -> set[BotId]:
         """The bots that this session held when we last looked."""
-        return [b for b, w in self.wanted.items() if w.holder == session]
+        return {b for b, w in self.wanted.items() if w.holder == session}
 
-    def at_once(self, bots: Collection[BotId], ended: Collection[SessionId]) -> Plan:
-        """Take what we were next in line for, from holders that seem to have ended, without a look before.
+    def at_once(self, bots: Collection[BotId], ended: SessionId) -> Plan:
+        """Take what we were next in line for, from a holder that seems to have ended, without a look before.
 
         The swap itself verifies that the claim is as it was and that its holder is over.
         """
         plan = Plan()
-        for bot_id in bots if ended else ():
+        for bot_id in bots:
             wanted = self.wanted.get(bot_id)
             if wanted is None or not wanted.waiting or wanted.next_after is None:
                 continue
             claim, holder = wanted.next_after
-            if claim.holder in ended:
+            if claim.holder == ended:
                 wanted.claimable_since = wanted.claimable_since or self._clocks.monotonic()
                 self._take(claim, holder, plan)
         return plan

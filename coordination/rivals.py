@@ -10,10 +10,10 @@ that somebody is there (it costs the rival at most one hidden 409), 8 s in all w
 from __future__ import annotations
 
 from collections.abc import Callable, Generator
-from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from onepoller.coordination.answer import Answer
 from onepoller.coordination.wire import Ask, Await, Delivered, Ended, Refused, Request, SendPoll, Step
 
 ASK_EVERY = 3.0
@@ -113,5 +113,5 @@ def _harmless(clocks: _Clocks) -> int:
     return 2 + int(clocks.chance() * 998)
 
 
-def _never() -> Future[None]:
-    return Future()
+def _never() -> Answer[None]:
+    return Answer()

@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from onepoller.coordination.errors import StoreBusy, StoreFull, StoreUnavailable
-from onepoller.coordination.stores.file import locks
+from onepoller.coordination.stores.file import locks, room
 from onepoller.coordination.stores.file.connection import Damaged, Occupied, Replaced, translated
 from onepoller.coordination.stores.file.marks import Inode, Marks, inode_at
 from onepoller.coordination.stores.file.places import Places
@@ -99,6 +99,12 @@ class Database:
                 return self.generation, 0
             return self.generation, self._connection.execute("PRAGMA data_version").fetchone()[0]
 
+    def empty_log(self) -> None:
+        """See `room.empty`."""
+        with self.lock:
+            if self._connection is not None:
+                room.empty(self._connection)
+
     def close(self) -> None:
         """Close the connection; the next call opens another one."""
         with self.lock:
@@ -115,7 +121,8 @@ class Database:
     async def _transact(self, kind: str, body: Body[T], *, limit: float | None) -> T:
         limit = self._busy_limit if limit is None else min(limit, self._busy_limit)
         for attempt in range(_ATTEMPTS):
-            await self.ready()
+            if attempt or self._connection is None:  # the attempt looks itself whether it was replaced
+                await self.ready()
             try:
                 return await self._retried(lambda: self._attempt(kind, body), limit=limit)
             except Replaced:

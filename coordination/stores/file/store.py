@@ -7,18 +7,19 @@ hosts. It opens nothing before the first call, and uses a fixed handful of descr
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
-from onepoller.coordination.stores.file import fitness, reading, rebuild, schema, writing
+from onepoller.coordination.stores.file import fitness, reading, rebuild, room, writing
 from onepoller.coordination.stores.file.connection import Replaced
 from onepoller.coordination.stores.file.database import Database
 from onepoller.coordination.stores.file.fork import forks
@@ -43,6 +44,8 @@ from onepoller.coordination.stores.seam import (
 
 _CLOSE_LIMIT = 1.0
 """How long a goodbye waits for a busy database. Without it our lock, which is free, says the same."""
+_TIDY_AFTER = 0.05
+"""What a takeover leaves behind is cleared so much later, seconds: not in the way of the first poll."""
 
 
 class FileStore:
@@ -71,6 +74,8 @@ class FileStore:
         self._slow_look = slow_look
         self._boot_clock = boot_clock
         self._sessions: set[FileSession] = set()
+        self._ended: list[SessionRow] = []
+        """Those whose files are still to be unlinked."""
         self._watch: Watch | None = None
         forks.add(self)
 
@@ -106,17 +111,21 @@ class FileStore:
             self._places.make()
             await self._database.ready()
             own, row = self._new_session(identity)
+
+        def enter(tables: sqlite3.Connection) -> Sequence[SessionRow]:
+            room.stretch(self._places.database_files[1])
+            return writing.enter(tables, row, is_dead=self._observer.is_dead)
+
         try:
-            gone = await self._database.write(
-                lambda tables: writing.enter(tables, row, is_dead=self._observer.is_dead)
-            )
+            gone = await self._database.write(enter)
             await self._keep_up(own)
         except BaseException:
             self._drop(own)
             own.file.unlink()
             raise
-        self._unlink(gone)
-        self._database.reserve.keep()
+        self._database.empty_log()
+        self._ended += gone
+        self._tidy()
         return own
 
     async def close(self, session: Session) -> None:
@@ -125,6 +134,7 @@ class FileStore:
         forks.check()
         if own not in self._sessions:
             return
+        self._tidy()
         try:
             await self._database.write(lambda tables: writing.leave(tables, own.id), limit=_CLOSE_LIMIT)
         except StoreUnavailable:
@@ -183,14 +193,15 @@ class FileStore:
         with self._ending(own):
             await self._keep_up(own)
             outcome = await self._database.write(
-                lambda tables: writing.apply(
-                    tables, own.id, batch, first_term=schema.first_term(tables), prove=self._is_over
-                ),
+                lambda tables: writing.apply(tables, own.id, batch, prove=self._is_over),
                 may_spend_reserve=any(swap.requires_over for swap in batch.swaps),
             )
-        self._unlink(outcome.ended)
         self._wake(batch.wake)
-        self._database.reserve.keep()
+        if outcome.ended:
+            self._ended += outcome.ended
+            asyncio.get_running_loop().call_later(_TIDY_AFTER, self._tidy)
+        else:
+            self._database.reserve.keep()
         return Swapped(written=outcome.written)
 
     def watch(self, session: Session) -> AsyncIterator[Change]:
@@ -275,12 +286,15 @@ class FileStore:
         if not self._sessions:
             self._database.close()
 
-    def _unlink(self, ended: Iterable[SessionRow]) -> None:
+    def _tidy(self) -> None:
+        """Unlink the files of those whom we have ended, and keep the reserve."""
+        ended, self._ended = self._ended, []
         for row in ended:
             path = self._places.session(row.id)
             inode = inode_at(path)
             if inode is not None and inode.number == row.inode:
                 path.unlink(missing_ok=True)
+        self._database.reserve.keep()
 
     def _wake(self, sessions: Collection[SessionId]) -> None:
         """Open their files for writing and close them; after the commit, or they would look too early."""

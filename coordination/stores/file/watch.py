@@ -33,6 +33,8 @@ if TYPE_CHECKING:
     from inotify_simple import INotify
 
 _LOOK_AGAIN = (0.0005, 0.001, 0.0015, 0.002)
+_EVENTS = 16 * 1024
+"""Bytes of events taken at once; where more wait, the loop calls again."""
 _OVERFLOW = 0x4000
 """IN_Q_OVERFLOW: the kernel dropped events, so it could be anything."""
 
@@ -97,7 +99,10 @@ class Watch:
             inotify.close()
 
     def _hear(self, inotify: INotify) -> None:
-        for event in inotify.read(timeout=0):  # type: ignore[no-untyped-call]  # the library ships no types
+        import inotify_simple  # noqa: PLC0415  # Linux only
+
+        # Not `inotify.read`, which first asks the kernel how much there is.
+        for event in inotify_simple.parse_events(os.read(inotify.fileno(), _EVENTS)):  # type: ignore[no-untyped-call]  # no types
             if event.mask & _OVERFLOW or event.name == self._session.id:
                 self._changes.put(Change())
             else:

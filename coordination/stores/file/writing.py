@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.stores.file import schema
 from onepoller.coordination.stores.file.rows import (
     CLAIM,
     SESSION,
@@ -34,15 +35,18 @@ class Outcome:
     """Sessions that this transaction has ended: their files are to be unlinked."""
 
 
-def apply(
-    connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, first_term: Term, prove: Proof
-) -> Outcome:
-    """Write a batch: the claims whose version is the expected one, and whose condition can be proved."""
+def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, prove: Proof) -> Outcome:
+    """Write a batch: the claims whose version is the expected one, and whose condition can be proved.
+
+    The same statements each time, so that a takeover finds them compiled.
+    """
     check_alive(connection, writer)
     versions = _versions(connection, [swap.claim.bot_id for swap in batch.swaps])
     matching = [swap for swap in batch.swaps if versions.get(swap.claim.bot_id, 0) == swap.claim.version]
     required = {swap.requires_over for swap in matching if swap.requires_over is not None}
     over, ended = _prove(connection, required, prove)
+    is_new = any(not swap.claim.version for swap in matching)
+    first_term = schema.first_term(connection) if is_new else Term(0)
     written = {
         swap.claim.bot_id: _next(swap.claim, first_term)
         for swap in matching
@@ -152,9 +156,10 @@ def _write_wishes(
             " priority = excluded.priority, mode = excluded.mode, aim = excluded.aim",
             [row for row in map(row_of_wish, batch.wishes) if row not in standing],
         )
-    if batch.withdrawn:
-        query = "DELETE FROM wishes WHERE session = ? AND bot_id IN (SELECT value FROM json_each(?))"
-        connection.execute(query, (writer, parameter(batch.taken_back(written))))
+    connection.executemany(
+        "DELETE FROM wishes WHERE session = ? AND bot_id IN (SELECT value FROM json_each(?))",
+        [(writer, parameter(batch.taken_back(written)))] if batch.withdrawn else (),
+    )
 
 
 def _standing(connection: sqlite3.Connection, writer: SessionId) -> set[tuple[object, ...]]:

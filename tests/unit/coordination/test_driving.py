@@ -42,6 +42,7 @@ class Claims:
     def __init__(self) -> None:
         self.crossing = Crossing()
         self.let_go_for: list[Cause] = []
+        self.is_waited_for = True
 
     def want(self, _guard: Guard) -> Future[bool]:
         return Future()
@@ -54,7 +55,7 @@ class Claims:
 
     def is_awaited(self, _bot_id: BotId) -> Future[bool]:
         future: Future[bool] = Future()
-        future.set_result(True)
+        future.set_result(self.is_waited_for)
         return future
 
     def pass_on(self, _guard: Guard) -> None: ...
@@ -130,6 +131,26 @@ def test_a_poll_is_not_cancelled_in_its_first_50_ms(after: float, expected: floa
             await task
 
         assert wire.cancelled == pytest.approx([expected])
+
+    virtual(body())
+
+
+def test_a_last_confirm_that_telegram_holds_is_not_awaited() -> None:
+    """It held an offset that it knew already: the poll that was cancelled had brought it."""
+
+    async def body() -> None:
+        wire = Wire(on_cancel=OnCancel.STOPPING)
+        guard = holder()
+        assert isinstance(guard.claims, Claims)
+        guard.claims.is_waited_for = False
+        task = asyncio.create_task(driving.get_updates(guard, Request(offset=9, timeout=10.0), wire))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert wire.polls == pytest.approx([0.0, 0.3])
+        assert wire.cancelled == pytest.approx([0.3, 1.8])
 
     virtual(body())
 

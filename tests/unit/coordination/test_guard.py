@@ -422,7 +422,8 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     final = bench.call(offset=9, timeout=0)
     sent = next(final)
 
-    assert sent == SendPoll(request=Request(offset=9, limit=1, timeout=0.0), is_final=True)
+    last = Request(offset=9, limit=1, timeout=0.0)
+    assert sent == SendPoll(request=last, renew_after=call.CONFIRM_ANSWER, is_final=True)
     assert result(final, batch(9)) is NOTHING
     assert bench.of(events.UpdatesDropped)[0].reason is events.Dropped.FINAL_CONFIRM
     with pytest.raises(KeyboardInterrupt):

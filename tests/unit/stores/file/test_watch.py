@@ -6,6 +6,7 @@ import asyncio
 import errno
 import fcntl
 import os
+import struct
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import replace
@@ -104,8 +105,11 @@ def test_events_that_the_kernel_dropped_could_be_anything(tmp_path: Path) -> Non
         session = await store.open(identity())
         assert isinstance(session, FileSession)
         watch = Watch(session, store._observer, version=store._database.version, slow_look=NEVER)
-        overflow = SimpleNamespace(mask=0x4000, name="")
-        watch._hear(SimpleNamespace(read=lambda **_: [overflow]))  # type: ignore[arg-type]  # a stand-in
+        reading, writing = os.pipe()
+        os.write(writing, struct.pack("iIII", -1, 0x4000, 0, 0))
+        watch._hear(SimpleNamespace(fileno=lambda: reading))  # type: ignore[arg-type]  # a stand-in
+        os.close(reading)
+        os.close(writing)
         await store.close(session)
         return await watch._changes.take(until=0)
 

@@ -1,0 +1,70 @@
+"""When a settling begins: at once for a few bots, once for a whole fleet."""
+
+from __future__ import annotations
+
+import asyncio
+from types import SimpleNamespace
+from typing import Any, cast
+
+import pytest
+
+from onepoller.coordination.answer import Answer
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.guard import Guard
+from onepoller.coordination.identity import BotId
+from onepoller.coordination.negotiation import GATHER_LIMIT, GATHER_STEP, MANY, Negotiation
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.testing.virtual import run_virtual
+
+
+class Waiting:
+    """As much of a guard as stands in line."""
+
+    grant = None
+
+    def __init__(self, bot_id: int) -> None:
+        self.bot_id = BotId(bot_id)
+
+
+@pytest.mark.parametrize(
+    ("bursts", "expected"),
+    [
+        pytest.param([MANY], 0.0, id="a few bots wait for nobody"),
+        pytest.param([MANY + 1], GATHER_STEP, id="a fleet that is complete waits for one step"),
+        pytest.param([150, 150, 150], 3 * GATHER_STEP, id="a fleet that is starting is waited for"),
+        pytest.param([150] * 100, GATHER_LIMIT, id="but not for ever"),
+    ],
+)
+def test_a_fleet_is_one_batch(bursts: list[int], expected: float) -> None:
+    """Its first claims are of no use while its last calls are being made."""
+
+    async def body() -> None:
+        loop = asyncio.get_running_loop()
+        store: Any = MemoryStore(clock=loop.time)
+        nothing: Any = None
+        negotiation = Negotiation(
+            store=store,
+            session=cast("Any", SimpleNamespace(id="own")),
+            settings=Settings(),
+            clocks=Clocks(monotonic=loop.time),
+            emit=lambda _: None,
+            spawn=nothing,
+            kill=nothing,
+            aims={},
+        )
+
+        def come(first: int, count: int) -> None:
+            for number in range(first, first + count):
+                negotiation.want(cast("Guard", Waiting(number)), Answer())
+
+        for step, count in enumerate(bursts):
+            loop.call_at(step * GATHER_STEP - (GATHER_STEP / 2 if step else 0), come, step * 1000, count)
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        began = loop.time()
+        await negotiation.gather()
+
+        assert loop.time() - began == pytest.approx(expected, abs=GATHER_STEP / 4)
+
+    run_virtual(body())
