@@ -3,11 +3,12 @@
 PYTHON ?= python3
 BIN := .venv/bin
 WHEEL := build/wheel
+OLDEST := build/oldest
 SERVERS := prometheus
 POLICY := /usr/sbin/policy-rc.d
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak servers test-wheel clean
+.PHONY: help demo test check bench soak servers test-wheel test-oldest clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
@@ -50,6 +51,10 @@ test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the
 	$(call new-environment,$(WHEEL)/venv,$(WHEEL)/*.whl)
 	@$(WHEEL)/venv/bin/pytest
 
+# What an old framework does that a library of today warns of is not ours.
+test-oldest: $(OLDEST)/.stamp ## the adapters' tests with the oldest frameworks that are supported
+	@$(OLDEST)/bin/pytest -W "ignore:ssl_context is deprecated:DeprecationWarning" tests/contract tests/unit/adapters
+
 clean: ## remove what the other targets made
 	@rm -rf .venv build dist src/*.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
 	@find . -name __pycache__ -type d -prune -exec rm -rf {} +
@@ -61,14 +66,20 @@ clean: ## remove what the other targets made
 	$(call new-environment,.venv,--editable .)
 	@touch $@
 
+$(OLDEST)/.stamp: pyproject.toml requirements-oldest.txt
+	@mkdir -p build
+	@echo "Making $(OLDEST) from requirements-oldest.txt, once."
+	$(call new-environment,$(OLDEST),--editable .,requirements-oldest.txt)
+	@touch $@
+
 PYTHON_IS_FIT = $(shell $(PYTHON) -c 'import sys; print("yes" if sys.version_info >= (3, 11) else "no")' 2>&1)
 
-# $(1): where; $(2): what to install. Debian's python3 without python3-venv cannot put pip into an environment, and
+# $(1): where; $(2): what to install; $(3): beside which list. Debian's python3 without python3-venv cannot put pip into an environment, and
 # leaves a broken one behind; the pip beside that python3 can install into one from outside.
 define new-environment
 @pip="$(1)/bin/python -m pip"; \
 $(PYTHON) -m venv --clear $(1) >/dev/null 2>&1 || { \
     $(PYTHON) -m venv --clear --without-pip $(1) && pip="$(PYTHON) -m pip --python $(1)/bin/python"; } || exit 1; \
 export PIP_DISABLE_PIP_VERSION_CHECK=1; \
-$$pip install -qq -r requirements-dev.txt && $$pip install -qq --no-deps --no-build-isolation $(2)
+$$pip install -qq -r $(or $(3),requirements-dev.txt) && $$pip install -qq --no-deps --no-build-isolation $(2)
 endef

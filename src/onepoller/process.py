@@ -31,6 +31,7 @@ from onepoller.coordination.stores.timed import TimedStore
 from onepoller.coordination.wire import Request
 from onepoller.metrics import Ledger, LogLines, MetricsServer, configure_logging, install_redaction
 from onepoller.metrics.http import parse_address
+from onepoller.sigterm import release_on_sigterm
 
 _log = logging.getLogger("onepoller")
 STOP_LIMIT = 5.0
@@ -61,6 +62,8 @@ class OnePoller:
             (`ONEPOLLER_LOG_FORMAT`).
         redact: keep bot tokens out of every log line and traceback of this process.
         listeners: called with every event.
+        handle_sigterm: on SIGTERM release everything, then do what was done before; for programs that end by
+            the signal, on an engine (`ONEPOLLER_HANDLE_SIGTERM`).
         **settings: see `Settings`: label, priority, lease, start, kill_after, standby, on_rival, ...
 
     Raises SettingsError and StoreUnfit, each one sentence that says what to change.
@@ -75,6 +78,7 @@ class OnePoller:
         log_format: str | None = None,
         redact: bool = True,
         listeners: Iterable[Listener] = (),
+        handle_sigterm: bool | None = None,
         environment: Mapping[str, str] | None = None,
         **settings: Any,
     ) -> None:
@@ -94,9 +98,15 @@ class OnePoller:
         configure_logging(self._log_format)
         self._redact = redact
         self._listeners = list(listeners)
+        self._described: dict[str, Callable[[], Any]] = {}
         self._lock = threading.Lock()
         self._prepared = False
         self._build()
+        if handle_sigterm is None:
+            flag = env.get("ONEPOLLER_HANDLE_SIGTERM") or "no"
+            handle_sigterm = parsed_flag("ONEPOLLER_HANDLE_SIGTERM", flag)
+        if handle_sigterm:
+            release_on_sigterm(self.close)
 
     def _build(self) -> None:
         """Everything that belongs to one process id; made anew in a forked child."""
@@ -157,6 +167,12 @@ class OnePoller:
             if self._redact:
                 install_redaction()
             atexit.register(self.close)
+
+    def start(self) -> None:
+        """Open now what else the first call opens (thread, session, metrics port): for servers."""
+        self.instance  # noqa: B018  # made anew in a forked child
+        self.prepare()
+        self._runner.post(lambda: None)
 
     def retire(self, bot_id: BotId) -> None:
         """This bot is stopped in this process: release its claim and forget it."""
@@ -220,9 +236,14 @@ class OnePoller:
         """Hand this bot (or all) to whoever waits; nothing happens where nobody does."""
         self.instance.hand_over(None if bot_id is None else {BotId(bot_id)})
 
+    def describe(self, name: str, look: Callable[[], Any]) -> None:
+        """Have `status` show under this name what `look` returns: for adapters that do more than wrap."""
+        self._described[name] = look
+
     def status(self) -> dict[str, Any]:
         """What this process knows of its bots, as plain data for JSON."""
         instance = self.instance
+        described = {name: look() for name, look in self._described.items()}
         return {
             "host": self.identity.host,
             "pid": self.identity.pid,
@@ -244,7 +265,7 @@ class OnePoller:
                 }
                 for guard in sorted(instance.guards.values(), key=lambda g: g.bot_id)
             ],
-        }
+        } | described
 
     def close(self) -> None:
         """Release everything, end the session and the thread. Idempotent; also called at exit."""

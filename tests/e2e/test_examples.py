@@ -37,7 +37,7 @@ def example(control: Control, file: str, name: str, token: str) -> Iterator[subp
         process.wait()
 
 
-@pytest.mark.parametrize("file", ["ptb_bot.py", "httpx_loop.py", "sync_loop.py"])
+@pytest.mark.parametrize("file", ["ptb_bot.py", "aiogram_bot.py", "httpx_loop.py", "sync_loop.py"])
 def test_an_example_answers_and_its_second_copy_follows(file: str, canary: str) -> None:
     """One copy answers; interrupted, it makes room, and the other one answers."""
     with spawn() as control, example(control, file, "one", canary) as one:

@@ -2,12 +2,14 @@
 
 from typing import Any, assert_type
 
+import aiogram
 import httpx
 from telegram import Bot
 from telegram.ext import Application, ApplicationBuilder, CallbackContext, ExtBot, JobQueue
 from telegram.request import HTTPXRequest
 
 from onepoller import OnePoller, default
+from onepoller.adapters import aiogram as guarded_aiogram
 from onepoller.adapters.ptb import GuardedRequest, guard
 from onepoller.adapters.transport import AsyncGuardedTransport, GuardedTransport
 
@@ -23,6 +25,17 @@ def python_telegram_bot(token: str, poller: OnePoller) -> None:
     again.run_polling()
     request = GuardedRequest(HTTPXRequest(), poller)
     Bot(token, request=request, get_updates_request=GuardedRequest(HTTPXRequest()))
+
+
+class OwnBot(aiogram.Bot):
+    """A subclass of one's own."""
+
+
+async def an_aiogram_bot(token: str, poller: OnePoller) -> None:
+    """A guarded bot is still that bot."""
+    bot = guarded_aiogram.guard(OwnBot(token), poller)
+    assert_type(bot, OwnBot)
+    await aiogram.Dispatcher().start_polling(bot, guarded_aiogram.guard(aiogram.Bot(token)))
 
 
 def loops_over_httpx(poller: OnePoller) -> None:

@@ -127,4 +127,15 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
     result = Clone(tmp_path).make("help")
     listed = [line.split()[1] for line in result.stdout.splitlines()]
 
-    assert listed == ["help", "demo", "test", "check", "bench", "soak", "servers", "test-wheel", "clean"]
+    assert listed == [
+        "help",
+        "demo",
+        "test",
+        "check",
+        "bench",
+        "soak",
+        "servers",
+        "test-wheel",
+        "test-oldest",
+        "clean",
+    ]

@@ -12,6 +12,7 @@ import pytest
 from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import Bots
+from tests.e2e.scenarios.frameworks import FRAMEWORKS, start
 
 pytestmark = pytest.mark.slow
 SHORT = pytest.param(2.0, 2.0, 2, id="short")
@@ -32,16 +33,17 @@ def free_address() -> str:
         return f"127.0.0.1:{server.getsockname()[1]}"
 
 
+@pytest.mark.parametrize("kind", FRAMEWORKS)
 @pytest.mark.parametrize(("side_by_side", "lease", "timeout"), [SHORT, FULL])
 def test_a_rolling_deploy_under_load(
-    telegram: Telegram, bots: Bots, side_by_side: float, lease: float, timeout: int
+    telegram: Telegram, bots: Bots, kind: str, *, side_by_side: float, lease: float, timeout: int
 ) -> None:
     """The standby is ready, sends no poll while the old one polls, and takes over without a loss or a 409."""
-    old = bots.ptb("old", "--timeout", str(timeout), lease=lease)
+    old = start(bots, kind, "old", "--timeout", str(timeout), lease=lease)
     telegram.wait_parked("old")
     telegram.push(1000, every=0.5)
     address = free_address()
-    new = bots.ptb("new", "--timeout", str(timeout), lease=lease, metrics=address)
+    new = start(bots, kind, "new", "--timeout", str(timeout), lease=lease, metrics=address)
     deadline = time.monotonic() + PATIENCE
     while not is_ready(address):
         assert time.monotonic() < deadline, new.log

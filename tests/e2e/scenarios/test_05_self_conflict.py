@@ -7,8 +7,10 @@ import pytest
 from onepoller.testing.botapi import Row, conflicts, polls
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bot, Bots
+from tests.e2e.scenarios.frameworks import FRAMEWORKS, start
 
 pytestmark = pytest.mark.slow
+each_framework = pytest.mark.parametrize("kind", FRAMEWORKS)
 
 
 def polls_beside_each_other(telegram: Telegram) -> list[Row]:
@@ -16,9 +18,9 @@ def polls_beside_each_other(telegram: Telegram) -> list[Row]:
     return [row for row in polls(telegram.rows()) if row.beside]
 
 
-def start_by_hand(telegram: Telegram, bots: Bots, *options: str) -> Bot:
-    """A python-telegram-bot application that takes orders, and polls."""
-    bot = bots.ptb("a", "--by-hand", *options)
+def start_by_hand(telegram: Telegram, bots: Bots, kind: str, *options: str) -> Bot:
+    """A framework's bot that takes orders, and polls."""
+    bot = start(bots, kind, "a", "--by-hand", *options)
     telegram.wait_parked("a")
     return bot
 
@@ -39,17 +41,20 @@ def check(telegram: Telegram, bot: Bot) -> None:
     assert "another instance" not in bot.log
 
 
-def test_a_second_start_is_refused_by_the_framework(telegram: Telegram, bots: Bots) -> None:
-    """PTB says that its updater runs already, and goes on with one poll."""
-    bot = start_by_hand(telegram, bots)
+@each_framework
+def test_a_second_start_changes_nothing(telegram: Telegram, bots: Bots, kind: str) -> None:
+    """PTB says that its updater runs already, aiogram's dispatcher waits for the first: one poll."""
+    bot = start_by_hand(telegram, bots, kind)
     obey(bot, "start")
-    bot.wait(lambda b: any("already running" in said.get("raised", "") for said in b.said))
+    if kind == "ptb":
+        bot.wait(lambda b: any("already running" in said.get("raised", "") for said in b.said))
     check(telegram, bot)
 
 
-def test_a_second_application_of_the_same_bot_joins(telegram: Telegram, bots: Bots) -> None:
+@each_framework
+def test_a_second_application_of_the_same_bot_joins(telegram: Telegram, bots: Bots, kind: str) -> None:
     """Two applications in one process take turns; each update is handled once."""
-    bot = start_by_hand(telegram, bots)
+    bot = start_by_hand(telegram, bots, kind)
     obey(bot, "second")
     bot.wait(lambda b: "a second poller of your own" in b.log)
     check(telegram, bot)
@@ -64,9 +69,10 @@ def test_two_bare_loops_in_one_process_take_turns(telegram: Telegram, bots: Bots
     assert (polls_beside_each_other(telegram), conflicts(telegram.rows())) == ([], [])
 
 
-def test_a_stop_and_a_start_within_a_second(telegram: Telegram, bots: Bots) -> None:
+@each_framework
+def test_a_stop_and_a_start_within_a_second(telegram: Telegram, bots: Bots, kind: str) -> None:
     """The poll of before is gone, and its final confirm too, when the next one starts."""
-    bot = start_by_hand(telegram, bots)
+    bot = start_by_hand(telegram, bots, kind)
     telegram.push()
     bot.wait(lambda b: bool(b.handled))
     obey(bot, "stop")
@@ -74,9 +80,10 @@ def test_a_stop_and_a_start_within_a_second(telegram: Telegram, bots: Bots) -> N
     check(telegram, bot)
 
 
-def test_twenty_reloads(telegram: Telegram, bots: Bots) -> None:
+@each_framework
+def test_twenty_reloads(telegram: Telegram, bots: Bots, kind: str) -> None:
     """Hot reload: the updater stops and starts twenty times under load."""
-    bot = start_by_hand(telegram, bots)
+    bot = start_by_hand(telegram, bots, kind)
     telegram.push(1000, every=0.1)
     for _ in range(20):
         obey(bot, "reload")
@@ -84,9 +91,11 @@ def test_twenty_reloads(telegram: Telegram, bots: Bots) -> None:
     check(telegram, bot)
 
 
-def test_a_read_timeout_during_the_poll(telegram: Telegram, bots: Bots) -> None:
+@each_framework
+def test_a_read_timeout_during_the_poll(telegram: Telegram, bots: Bots, kind: str) -> None:
     """A poll that nobody answers is given up by the client, and the retry loop of the framework goes on."""
-    bot = start_by_hand(telegram, bots, "--timeout", "1", "--read-timeout", "0.5")
+    patience = "0.5" if kind == "ptb" else "1"  # aiogram takes whole seconds
+    bot = start_by_hand(telegram, bots, kind, "--timeout", "1", "--read-timeout", patience)
     telegram.control.fault(telegram.bot_id, "hang", times=2, method="getUpdates")
     telegram.wait_for(lambda row: row.how == "fault")
     telegram.wait_for(lambda row: row.how == "empty", after=telegram.last())

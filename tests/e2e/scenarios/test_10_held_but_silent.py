@@ -10,6 +10,7 @@ import pytest
 from onepoller.testing.botapi import conflicts, overlaps
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
+from tests.e2e.scenarios.frameworks import FRAMEWORKS, start
 from tests.e2e.scenarios.test_01_rolling_deploy import free_address
 
 pytestmark = pytest.mark.slow
@@ -33,14 +34,19 @@ def test_a_loop_that_returns_loses_the_claim_and_its_health(telegram: Telegram, 
 
 
 @pytest.mark.parametrize(
-    ("kind", "order"), [("bare", "silence"), pytest.param("ptb", "kill-loop", marks=pytest.mark.soak)]
+    ("kind", "order"),
+    [
+        ("bare", "silence"),
+        ("aiogram", "kill-loop"),
+        pytest.param("ptb", "kill-loop", marks=pytest.mark.soak),
+    ],
 )
 def test_a_poll_task_that_is_killed_loses_the_claim(
     telegram: Telegram, bots: Bots, kind: str, order: str
 ) -> None:
     """The process and its beating thread live on; the standby polls."""
-    options = ["--by-hand"] if kind == "ptb" else []
-    holder = (bots.ptb if kind == "ptb" else bots.bare)("a", *options, stall_limit=2)
+    options = [] if kind == "bare" else ["--by-hand"]
+    holder = start(bots, kind, "a", *options, stall_limit=2)
     telegram.wait_parked("a")
     standby = bots.bare("b", stall_limit=2)
     standby.wait_said(role="standby")
@@ -66,11 +72,12 @@ def test_a_slow_handler_alone_keeps_the_claim(telegram: Telegram, bots: Bots, st
     standby.wait_handled(telegram.pushed())
 
 
+@pytest.mark.parametrize("kind", FRAMEWORKS)
 def test_a_hanging_handler_of_a_framework_that_fetches_ahead_changes_nothing(
-    telegram: Telegram, bots: Bots
+    telegram: Telegram, bots: Bots, kind: str
 ) -> None:
-    """PTB goes on polling while its handler hangs, and keeps the claim."""
-    holder = bots.ptb("a", "--work", "3600", stall_limit=1)
+    """The framework goes on polling while its handler hangs, and keeps the claim."""
+    holder = start(bots, kind, "a", "--work", "3600", stall_limit=1)
     telegram.wait_parked("a")
     standby = bots.bare("b")
     standby.wait_said(role="standby")
@@ -83,10 +90,10 @@ def test_a_hanging_handler_of_a_framework_that_fetches_ahead_changes_nothing(
 
 @pytest.mark.soak
 @pytest.mark.timeout(120)
-@pytest.mark.parametrize("kind", ["ptb", "bare"])
+@pytest.mark.parametrize("kind", [*FRAMEWORKS, "bare"])
 def test_a_blocked_event_loop_loses_the_claim(telegram: Telegram, bots: Bots, kind: str) -> None:
     """A poll that can be neither answered nor ended, long after its time, is no proof of polling."""
-    holder = bots.ptb("a", "--by-hand") if kind == "ptb" else bots.bare("a")
+    holder = start(bots, kind, "a", *([] if kind == "bare" else ["--by-hand"]))
     telegram.wait_parked("a")
     standby = bots.bare("b")
     standby.wait_said(role="standby")

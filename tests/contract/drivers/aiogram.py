@@ -1,0 +1,56 @@
+"""aiogram, its dispatcher started in a task."""
+
+from __future__ import annotations
+
+import asyncio
+
+from aiogram import Bot, Dispatcher
+from aiogram.client.session.aiohttp import AiohttpSession
+from aiogram.client.telegram import TelegramAPIServer
+from aiogram.types import Message, Update
+
+from onepoller import OnePoller
+from onepoller.adapters.aiogram import guard
+from tests.contract.driver import SLACK, TIMEOUT, Notes, Running
+
+
+class AiogramBot:
+    """A dispatcher that polls."""
+
+    def __init__(self, bot: Bot, dispatcher: Dispatcher, notes: Notes) -> None:
+        self.notes = notes
+        self._dispatcher = dispatcher
+        self._polling = asyncio.create_task(
+            dispatcher.start_polling(bot, polling_timeout=TIMEOUT, handle_signals=False)
+        )
+
+    async def stop(self) -> None:
+        """Stop the dispatcher, which closes the session."""
+        await self._dispatcher.stop_polling()
+        await self._polling
+
+
+class Aiogram:
+    """Its driver."""
+
+    name = "aiogram"
+    dies_of: frozenset[str] = frozenset()
+
+    async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
+        """Delete the webhook as the templates of aiogram do, then poll."""
+        notes = Notes()
+        bot = Bot(token, session=AiohttpSession(api=TelegramAPIServer.from_base(url), timeout=SLACK))
+        if poller is not None:
+            guard(bot, poller)
+        dispatcher = Dispatcher()
+
+        async def handle(_: Message, event_update: Update) -> None:
+            notes.handle(event_update.update_id)
+
+        dispatcher.message.register(handle)
+        try:
+            await bot.delete_webhook(drop_pending_updates=drop)
+        except Exception:
+            await bot.session.close()
+            raise
+        return AiogramBot(bot, dispatcher, notes)
