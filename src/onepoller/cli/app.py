@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
+from onepoller.adapters.command.restart import Restart
 from onepoller.cli import handover as handover_command
 from onepoller.cli import status as status_command
 from onepoller.coordination.errors import OnepollerError, StoreUnavailable
@@ -87,6 +89,111 @@ def handover(
       onepoller handover 123456789
     """
     handover_command.ask(bot_id, store=store, state_dir=state_dir, timeout=timeout)
+
+
+@app.command(context_settings={"allow_interspersed_args": False})
+def run(  # noqa: PLR0917  # typer calls it by name
+    command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The bot, as it is.")],
+    bot: Annotated[
+        int | None, typer.Option(metavar="BOT_ID", min=1, help="The bot; default: by its token.")
+    ] = None,
+    token_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable that holds the token.")
+    ] = "TELEGRAM_BOT_TOKEN",  # noqa: S107  # its name
+    grace: Annotated[
+        float,
+        typer.Option(help="Seconds between SIGTERM and SIGKILL for COMMAND and what it started."),
+    ] = 10.0,
+    restart: Annotated[
+        Restart, typer.Option(help="Start COMMAND again after its end; the pauses grow to a minute.")
+    ] = Restart.NEVER,
+    proxy: Annotated[
+        bool, typer.Option("--proxy", help="Have COMMAND poll through a private proxy: 409s are handled too.")
+    ] = False,
+    proxy_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable that tells COMMAND the proxy's URL.")
+    ] = "TELEGRAM_API_ROOT",
+    api_root: Annotated[
+        str, typer.Option(metavar="URL", help="Where the proxy finds the Bot API.")
+    ] = "https://api.telegram.org",
+    store: StoreOption = None,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Run a bot that you cannot change, only while this instance holds its claim; else wait.
+
+    On a handover, or when the claim is lost, COMMAND and its process group are ended before another instance
+    may start. Signals are forwarded; the exit code is COMMAND's, 128 + n where signal n ended it.
+
+    Without --proxy, run knows only that COMMAND lives, not whether it polls: it sees no 409 and no dead poll
+    loop. With it COMMAND must send its requests to the URL in the variable.
+
+    Examples:
+
+      onepoller run -- python bot.py
+
+      onepoller run --bot 123456789 --restart on-failure --grace 20 -- node bot.js
+
+      onepoller run --proxy --proxy-env BOT_API_URL -- ./bot
+    """
+    from onepoller.cli import run as run_command
+
+    given = run_command.Given(
+        command=command,
+        bot=bot,
+        token_env=token_env,
+        grace=grace,
+        restart=restart,
+        proxy=proxy,
+        proxy_env=proxy_env,
+        api_root=api_root,
+        store=store,
+        state_dir=state_dir,
+    )
+    raise typer.Exit(run_command.run(given, os.environ))
+
+
+@app.command()
+def proxy(  # noqa: PLR0917  # typer calls it by name
+    listen: Annotated[str, typer.Option(metavar="HOST:PORT", help="Where; port 0 takes a free one.")] = (
+        "127.0.0.1:8081"
+    ),
+    api_root: Annotated[
+        str, typer.Option(metavar="URL", help="Where the Bot API is.")
+    ] = "https://api.telegram.org",
+    store: StoreOption = None,
+    state_dir: StateDirOption = None,
+    metrics: Annotated[
+        str | None, typer.Option(metavar="HOST:PORT", help="Default: ONEPOLLER_METRICS, else none.")
+    ] = None,
+    allow_bot: Annotated[
+        list[int] | None,
+        typer.Option(metavar="BOT_ID", min=1, help="Serve this bot and no others; may be repeated."),
+    ] = None,
+) -> None:
+    """Stand between bots and the Bot API, so that each bot has one poller. For bots in any language.
+
+    A bot sets the base URL of its library to http://127.0.0.1:8081 and changes nothing else. Two proxies on
+    one host, or with one store, are a hot standby pair.
+
+    Examples:
+
+      onepoller proxy
+
+      onepoller proxy --listen 0.0.0.0:8081 --allow-bot 123456789 --metrics 127.0.0.1:9409
+
+      onepoller proxy --api-root http://127.0.0.1:8082
+    """
+    from onepoller.cli import proxy as proxy_command
+
+    given = proxy_command.Given(
+        listen=listen,
+        api_root=api_root,
+        store=store,
+        state_dir=state_dir,
+        metrics=metrics,
+        bots=allow_bot or [],
+    )
+    proxy_command.run(given, os.environ)
 
 
 @app.command()
