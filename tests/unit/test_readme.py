@@ -39,6 +39,7 @@ EXCERPT = re.compile(r"<!-- from (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 PYTHON = re.compile(r"```python\n(.*?)```", re.DOTALL)
 CONSOLE = re.compile(r"```console\n(.*?)```", re.DOTALL)
 LOG = re.compile(r"<!-- log -->\n```\n(.*?)```", re.DOTALL)
+FRAMEWORK = re.compile(r"^\| [^|]+ \| (`[^|]+`[^|]*|its base URL[^|]*) \| (\[[^|]+) \|$", re.MULTILINE)
 LINK = re.compile(r"\]\(([^)\s]+)\)")
 VARIABLE = re.compile(r"\bONEPOLLER_[A-Z_]+\b")
 
@@ -108,9 +109,26 @@ def test_every_command_exists(page: Path) -> None:
 def test_what_is_said_to_be_missing_is_missing() -> None:
     """The line "not yet" is shortened when something arrives."""
     assert commands().isdisjoint(NOT_YET)
+    stores = ROOT / "coordination" / "stores"
     assert not [
-        name for name in ("aiogram", "telebot", "proxy") if (ROOT / "adapters" / f"{name}.py").exists()
+        name for name in ("redis", "postgresql", "etcd", "kubernetes") if list(stores.glob(f"{name}*"))
     ]
+
+
+@pytest.mark.parametrize(("cell", "links"), FRAMEWORK.findall(README))
+def test_the_line_of_a_framework_is_in_a_program_that_a_test_runs(cell: str, links: str) -> None:
+    """As it stands in the table; a page of the docs is no program, and has tests of its own."""
+    programs = [ROOT / link for link in LINK.findall(links) if not link.startswith("docs/")]
+    line = cell.partition("`")[2].partition("`")[0]
+    tests = "".join(path.read_text(encoding="utf-8") for path in (ROOT / "tests" / "e2e").rglob("*.py"))
+
+    assert [p.name for p in programs if line not in p.read_text(encoding="utf-8")] == []
+    assert [p.name for p in programs if f'"{p.name}"' not in tests] == []
+
+
+def test_the_table_of_frameworks_is_found() -> None:
+    """Else the test above would look at nothing."""
+    assert len(FRAMEWORK.findall(README)) == 12
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
