@@ -1,7 +1,8 @@
 """A server that answers every request at once: the same bytes, or a batch with the ids that were asked for.
 
 It knows no rules and reads no more of a request than it must, so that the time of a poll is the client's.
-The path says what is wanted: `/batch/...` 100 text messages, everything else no updates.
+The path says what is wanted: `/batch/...` 100 text messages, `/park/...getUpdates` no answer at all,
+`/parked` how many of those are open, `/file/.../BYTES` so many bytes, everything else no updates.
 """
 
 from __future__ import annotations
@@ -14,35 +15,86 @@ import sys
 from programs import say
 
 BATCH = 100
+LARGE = 1 << 20
+"""A larger body is read past: nobody asks what stands in it."""
 _OFFSET = re.compile(rb'offset[="\s:]+(\d+)')
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
+_FILE = re.compile(rb"GET /file/\S*/(\d+) ")
 _FIRST = 700_000_000
+_BLOCK = bytes(1 << 16)
 
 
 class Canned(asyncio.Protocol):
-    """One connection."""
+    """One connection. `parked`: those with a poll that is never answered."""
 
-    def __init__(self) -> None:
+    def __init__(self, parked: set[Canned]) -> None:
+        self._parked = parked
         self._read = b""
         self._transport: asyncio.Transport | None = None
+        self._to_skip = 0
+        self._to_give = 0
+        self._is_paused = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Keep it."""
         assert isinstance(transport, asyncio.Transport)
         self._transport = transport
 
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Its poll has ended."""
+        del exc
+        self._parked.discard(self)
+
     def data_received(self, data: bytes) -> None:
         """Answer each request that is there as a whole."""
         assert self._transport is not None
+        if self._to_skip:
+            skipped = min(self._to_skip, len(data))
+            self._to_skip -= skipped
+            data = data[skipped:]
+            if self._to_skip:
+                return
+            self._transport.write(answer(b"", b""))
         self._read += data
         while b"\r\n\r\n" in self._read:
             head, _, rest = self._read.partition(b"\r\n\r\n")
             found = _LENGTH.search(head)
             length = int(found[1]) if found else 0
             if len(rest) < length:
+                if length > LARGE:
+                    self._read, self._to_skip = b"", length - len(rest)
                 return
-            self._transport.write(answer(head.partition(b"\r\n")[0], rest[:length]))
             self._read = rest[length:]
+            self._serve(head.partition(b"\r\n")[0], rest[:length])
+
+    def pause_writing(self) -> None:
+        """The client is slow."""
+        self._is_paused = True
+
+    def resume_writing(self) -> None:
+        """It takes more."""
+        self._is_paused = False
+        self._give()
+
+    def _serve(self, line: bytes, body: bytes) -> None:
+        assert self._transport is not None
+        if b"/park/" in line and b"getUpdates" in line:
+            self._parked.add(self)
+        elif b"/parked" in line:
+            self._transport.write(_with_head(b'{"ok":true,"result":%d}' % len(self._parked)))
+        elif found := _FILE.match(line):
+            self._to_give = int(found[1])
+            self._transport.write(_head(self._to_give))
+            self._give()
+        else:
+            self._transport.write(answer(line, body))
+
+    def _give(self) -> None:
+        assert self._transport is not None
+        while self._to_give and not self._is_paused:
+            piece = min(self._to_give, len(_BLOCK))
+            self._to_give -= piece
+            self._transport.write(_BLOCK[:piece])
 
 
 def answer(line: bytes, body: bytes) -> bytes:
@@ -52,8 +104,16 @@ def answer(line: bytes, body: bytes) -> bytes:
         found = _OFFSET.search(line) or _OFFSET.search(body)
         offset = max(_FIRST, int(found[1])) if found else _FIRST
         content = _TEMPLATE % tuple(range(offset, offset + BATCH))
-    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {len(content)}\r\n\r\n"
-    return head.encode() + content
+    return _with_head(content)
+
+
+def _with_head(content: bytes) -> bytes:
+    return _head(len(content)) + content
+
+
+def _head(length: int) -> bytes:
+    head = f"HTTP/1.1 200 OK\r\nContent-Type: application/json\r\nContent-Length: {length}\r\n\r\n"
+    return head.encode()
 
 
 def _template() -> bytes:
@@ -71,7 +131,10 @@ _TEMPLATE = _template()
 
 async def main() -> None:
     """Listen until stdin is closed."""
-    server = await asyncio.get_running_loop().create_server(Canned, "127.0.0.1", 0)
+    parked: set[Canned] = set()
+    server = await asyncio.get_running_loop().create_server(
+        lambda: Canned(parked), "127.0.0.1", 0, backlog=1024
+    )
     say(port=server.sockets[0].getsockname()[1])
     await asyncio.to_thread(sys.stdin.read)
     server.close()

@@ -25,6 +25,7 @@ import fleet
 import handover
 import per_poll
 import plot
+import proxy
 import results
 import takeover
 from judging import Rows
@@ -41,6 +42,7 @@ PARTS: dict[str, ModuleType] = {
     "handover": handover,
     "per_poll": per_poll,
     "fleet": fleet,
+    "proxy": proxy,
 }
 
 

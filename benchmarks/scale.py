@@ -21,6 +21,15 @@ class Scale:
     """How long the largest fleet is looked at: while its calls sleep, and while they end and begin."""
     idle_briefly: tuple[float, float]
     """The same of the others."""
+    proxy_rounds: int
+    """How often the direct connection, nginx and the proxy take turns."""
+    proxy_seconds: float
+    """How long each of them is under load at a time."""
+    proxy_parked: int
+    proxy_standby: int
+    """Polls that the proxy has open, and that wait in it, as far as they fit."""
+    proxy_idle: float
+    """How long it is looked at with them; all of it must be over before the 50 s of a poll are."""
 
 
 FULL = Scale(
@@ -32,6 +41,11 @@ FULL = Scale(
     fleet_repeats=3,
     idle_seconds=(20.0, 10.0),
     idle_briefly=(5.0, 0.0),
+    proxy_rounds=3,
+    proxy_seconds=1.0,
+    proxy_parked=8_000,
+    proxy_standby=15_000,
+    proxy_idle=5.0,
 )
 QUICK = Scale(
     name="quick",
@@ -42,4 +56,9 @@ QUICK = Scale(
     fleet_repeats=2,
     idle_seconds=(5.0, 0.0),
     idle_briefly=(2.0, 0.0),
+    proxy_rounds=2,
+    proxy_seconds=0.5,
+    proxy_parked=1_000,
+    proxy_standby=1_000,
+    proxy_idle=3.0,
 )

@@ -7,6 +7,7 @@ import zlib
 from collections.abc import AsyncIterator
 
 from aiohttp import web
+from aiohttp.streams import StreamReader
 
 from onepoller.adapters.proxy.answers import Unreadable
 from onepoller.coordination.arguments import arguments_of
@@ -28,6 +29,8 @@ async def read(request: web.BaseRequest) -> bytes:
     length = request.content_length
     if length is not None and length > MOST_ARGUMENTS:
         raise Unreadable(413)
+    if (there := whole(request.content)) is not None:
+        return there
     await invite(request)
     body = bytearray()
     try:
@@ -41,6 +44,11 @@ async def read(request: web.BaseRequest) -> bytes:
     except web.RequestPayloadError:
         raise Unreadable(400) from None
     return bytes(body)
+
+
+def whole(content: StreamReader) -> bytes | None:
+    """A body of which all has come already, as most do; else None. It is small: little is read ahead."""
+    return content.read_nowait() if content.is_eof() and content.exception() is None else None
 
 
 async def stream(request: web.BaseRequest) -> AsyncIterator[bytes]:

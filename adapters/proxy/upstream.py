@@ -45,8 +45,10 @@ _HOP_BY_HOP = frozenset(
         "upgrade",
     }
 )
-_NOT_SENT = frozenset({"host", "expect"})
-_OF_A_BODY = frozenset({"content-length", "content-type", "content-encoding", "accept-encoding"})
+_NOT_SENT = _HOP_BY_HOP | {"host", "expect"}
+_WITH_A_BODY = _NOT_SENT | frozenset(
+    {"content-length", "content-type", "content-encoding", "accept-encoding"}
+)
 _TELLING = ("Content-Type", "Retry-After")
 _NO_DEFAULTS = ("Accept", "Accept-Encoding", "Content-Type", "User-Agent")
 Trouble = (aiohttp.ClientError, OSError, TimeoutError)
@@ -116,7 +118,7 @@ class Upstream:
         """Send a request on and its answer back. `read`: the body, where it was looked into."""
         method = request.method if route.is_file else "POST"
         data: Any = read
-        if read is None and request.body_exists:
+        if read is None and request.body_exists and (data := bodies.whole(request.content)) is None:
             data = bodies.stream(request)
         try:
             response = await self._open.request(
@@ -125,8 +127,7 @@ class Upstream:
                 data=data,
                 headers=onward(request.headers),
                 allow_redirects=False,
-                skip_auto_headers=_NO_DEFAULTS,
-                timeout=aiohttp.ClientTimeout(total=None, sock_connect=CONNECT_LIMIT, sock_read=ANSWER_LIMIT),
+                timeout=_STREAM_LIMITS,
             )
         except Unreadable as refused:
             return bare(refused.status)
@@ -141,10 +142,14 @@ class Upstream:
 
 
 async def _back(request: web.BaseRequest, response: aiohttp.ClientResponse) -> web.StreamResponse:
-    """Stream an answer to the client; where it breaks off, so does the client's connection."""
-    answer = web.StreamResponse(
-        status=response.status, reason=response.reason, headers=onward(response.headers)
-    )
+    """Stream an answer to the client; where it breaks off, so does the client's connection.
+
+    One that has come as a whole is sent as a whole, with its head: one write, one packet.
+    """
+    headers = onward(response.headers)
+    if request.method != "HEAD" and (whole := bodies.whole(response.content)) is not None:
+        return web.Response(status=response.status, reason=response.reason, headers=headers, body=whole)
+    answer = web.StreamResponse(status=response.status, reason=response.reason, headers=headers)
     if answer.content_length is None and request.version >= aiohttp.HttpVersion11:
         answer.enable_chunked_encoding()
     try:
@@ -162,12 +167,17 @@ async def _back(request: web.BaseRequest, response: aiohttp.ClientResponse) -> w
 
 def onward(headers: Mapping[str, str]) -> CIMultiDict[str]:
     """The headers that belong to the message and not to the connection."""
-    named = {n.strip().lower() for n in headers.get("Connection", "").split(",")}
-    left_out = _HOP_BY_HOP | _NOT_SENT | named
-    return CIMultiDict((n, v) for n, v in headers.items() if n.lower() not in left_out)
+    return _without(headers, _NOT_SENT)
 
 
 def _without_body(headers: Mapping[str, str]) -> CIMultiDict[str]:
-    kept = CIMultiDict((n, v) for n, v in onward(headers).items() if n.lower() not in _OF_A_BODY)
+    kept = _without(headers, _WITH_A_BODY)
     kept["Accept-Encoding"] = "gzip, deflate"
     return kept
+
+
+def _without(headers: Mapping[str, str], left_out: frozenset[str]) -> CIMultiDict[str]:
+    """All headers but these and those that `Connection` names."""
+    if named := headers.get("Connection", ""):
+        left_out |= {name.strip().lower() for name in named.split(",")}
+    return CIMultiDict([(name, value) for name, value in headers.items() if name.lower() not in left_out])

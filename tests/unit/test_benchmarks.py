@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
@@ -25,6 +27,9 @@ MODULES = [
     "judging",
     "per_poll",
     "plot",
+    "proxy",
+    "proxy_load",
+    "proxy_profile",
     "results",
     "run",
     "takeover",
@@ -51,6 +56,41 @@ def fleet_of(claim: float, takeover: float, *, threads: int = 2, cpu: float = 0.
     return {"claim_ms": [claim], "idle": idle, **times}
 
 
+def open_polls(empty_kb: int, *, standby: int, parked: int = 0) -> dict[str, Any]:
+    """Make up what a proxy with many polls measured: 32 KiB each parked, 16 KiB each in standby."""
+    made: dict[str, Any] = {"room": parked + standby, "empty_kb": empty_kb}
+    if parked:
+        made["parked"] = {"polls": parked, "resident_kb": empty_kb + 32 * parked, "cpu_percent": 0.5}
+    resident = empty_kb + 32 * parked + 16 * standby
+    return made | {"standby": {"polls": standby, "resident_kb": resident, "cpu_percent": 1.5}}
+
+
+def proxy_of(*, parked: int, standby: int, has_nginx: bool = True) -> dict[str, Any]:
+    """Make up what the proxy measured."""
+    side = {"per_second": 10_000.0, "p50_ms": 0.06, "p99_ms": 0.1, "cpu_us": 40.0}
+    sides = {
+        "direct": side | {"added_p50_ms": 0.0, "added_p99_ms": 0.0},
+        "nginx": side | {"added_p50_ms": 0.05, "added_p99_ms": 0.1},
+        "onepoller": side | {"per_second": 2_000.0, "added_p50_ms": 0.4, "added_p99_ms": 1.2},
+    }
+    if not has_nginx:
+        del sides["nginx"]
+    traffic = {str(clients): sides for clients in (1, 64, 512)}
+    methods = ("sendMessage", "getUpdates")
+    profile = {"percent": {"asyncio": 60.0, "the rest": 40.0}, "top": []}
+    stream = {"before_kb": 56_000, "peak_kb": 58_000, "mb_per_second": 300.0}
+    return {
+        "has_nginx": has_nginx,
+        "traffic": dict.fromkeys(methods, traffic),
+        "streamed": {"upload": stream, "download": stream},
+        "profile": dict.fromkeys(methods, profile),
+        "open": {
+            "parked": open_polls(56_000, parked=parked, standby=standby),
+            "standby": open_polls(56_000, standby=standby),
+        },
+    }
+
+
 @pytest.fixture
 def measured() -> dict[str, Any]:
     """Make up what a run measured."""
@@ -65,6 +105,7 @@ def measured() -> dict[str, Any]:
         "handover": {"gap_ms": [4.0, 6.0], "claim_ms": [3.0, 5.0], "conflicts": 0, "overlaps": 0},
         "per_poll": {"httpx transport, empty": poll, "httpx transport, batch": poll | {"added": 140.0}},
         "fleet": {"1": fleet_of(5, 8), "10000": fleet_of(900, 280)},
+        "proxy": proxy_of(parked=8_000, standby=15_000),
     }
 
 
@@ -150,6 +191,11 @@ def test_the_bars_are_those_of_the_design(found: dict[str, Any]) -> None:
         "10,000 bots, all calls asleep, holder: of one processor": ("<= 2 %", True),
         "10,000 bots, all calls asleep, standby: of one processor": ("<= 2 %", True),
         "10,000 bots taken over and polled, after SIGKILL": ("<= 300 ms", True),
+        "added by the proxy, one client, p50: sendMessage": ("<= 1 ms", True),
+        "added by the proxy, one client, p50: getUpdates": ("<= 1 ms", True),
+        "proxy, 8,000 polls parked: resident": ("<= 400 MB", True),
+        "proxy, 8,000 polls parked, 15,000 in standby: resident": ("<= 400 MB", False),
+        "proxy, 8,000 polls parked, 15,000 in standby: of one processor": ("<= 5 %", True),
     }
 
 
@@ -160,6 +206,64 @@ def test_a_thread_for_each_bot_would_be_seen(bench: Any, measured: dict[str, Any
     bars = {bar.name: bar.measured for bar in bench.fleet.bars(fleet)}
 
     assert bars["threads of 10,000 bots more than of one"] == 10_000
+
+
+def test_polls_that_do_not_fit_are_computed_and_the_bar_says_so(bench: Any) -> None:
+    """56,000 KiB and 8,000 times 32 KiB are measured, 15,000 times 16 KiB are the cost of those that fit."""
+    measured = proxy_of(parked=8_000, standby=1_936)
+
+    bars = {bar.name: bar.measured for bar in bench.proxy.bars(measured)}
+
+    name = "proxy, 8,000 polls parked, 15,000 in standby: resident, computed from 8,000 and 1,936"
+    assert bars[name] == round((56_000 + 8_000 * 32 + 15_000 * 16) * 1024 / 1e6, 1)
+
+
+def test_the_proxy_is_measured_where_nginx_is_missing(bench: Any) -> None:
+    """Its rows are there and say so."""
+    rows = bench.proxy.table(proxy_of(parked=8_000, standby=1_936, has_nginx=False))
+
+    assert ("sendMessage, requests a second: nginx", *["not installed"] * 3) in rows
+    assert ("sendMessage, requests a second: onepoller", "2,000", "2,000", "2,000") in rows
+
+
+def test_a_profile_is_told_by_place_without_the_wait_for_events(bench: Any) -> None:
+    """A built-in counts for its callers; what is left is a hundred percent."""
+    answer = ("/x/site-packages/aiohttp/web_protocol.py", 1, "start")
+    ours = ("/x/adapters/proxy/server.py", 1, "_answer")
+    stats = {
+        answer: (1, 1, 3.0, 9.0, {}),
+        ours: (1, 1, 2.0, 4.0, {}),
+        ("~", 0, "<built-in method builtins.len>"): (2, 2, 1.0, 1.0, {ours: (2, 2, 1.0, 1.0)}),
+        ("~", 0, "<method 'send' of '_socket.socket' objects>"): (1, 1, 4.0, 4.0, {answer: (1, 1, 4.0, 4.0)}),
+        ("~", 0, "<method 'poll' of 'select.epoll' objects>"): (1, 1, 90.0, 90.0, {}),
+    }
+
+    told = bench.proxy_profile.summary(stats)
+
+    assert told["percent"] == {
+        "sending and receiving": 40.0,
+        "aiohttp, server side": 30.0,
+        "the proxy's own code": 30.0,
+    }
+    assert told["top"][1] == {"function": "aiohttp.web_protocol.start", "percent": 30.0}
+
+
+@pytest.mark.parametrize(
+    "pieces",
+    [
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nwhole"], id="in one piece"),
+        pytest.param([b"HTTP/1.1 200 OK\r\nContent-", b"Length: 5\r\n\r\nwh", b"ole"], id="in pieces"),
+    ],
+)
+def test_a_client_of_the_load_sees_when_it_is_answered(bench: Any, pieces: list[bytes]) -> None:
+    """Once, with the status and the length, however the bytes come."""
+    answers: list[tuple[bytes, int]] = []
+    caller = bench.proxy_load.Caller(lambda _caller, status, length: answers.append((status, length)))
+
+    for piece in pieces:
+        caller.data_received(piece)
+
+    assert answers == [(b"HTTP/1.1 200", 5)]
 
 
 def poll_row(seq: int, poller: str, arrived: float, closed: float | None) -> Row:
@@ -292,6 +396,38 @@ def test_the_canned_server_gives_what_was_asked_for(
 
     assert f"Content-Length: {len(content)}".encode() in head
     assert [update["update_id"] for update in json.loads(content)["result"]] == ids
+
+
+def connection_to(bench: Any, parked: set[Any]) -> tuple[Any, Any]:
+    """Give a connection of the canned server, and what it writes to."""
+    connection, transport = bench.canned.Canned(parked), Mock(spec=asyncio.Transport)
+    connection.connection_made(transport)
+    return connection, transport
+
+
+def test_the_canned_server_parks_a_poll(bench: Any) -> None:
+    """It is counted until its connection closes, and nothing is written."""
+    parked: set[Any] = set()
+    connection, transport = connection_to(bench, parked)
+
+    connection.data_received(b"POST /park/bot1:x/getUpdates HTTP/1.1\r\n\r\n")
+    there = len(parked)
+    connection.connection_lost(None)
+
+    assert (there, len(parked), transport.write.call_count) == (1, 0, 0)
+
+
+def test_the_canned_server_reads_past_a_large_body(bench: Any) -> None:
+    """It keeps nothing of it, answers at its end, and the next request after it."""
+    connection, transport = connection_to(bench, set())
+    size = 2 * bench.canned.LARGE
+
+    connection.data_received(b"POST /bot1:x/sendDocument HTTP/1.1\r\nContent-Length: %d\r\n\r\n" % size)
+    connection.data_received(bytes(size - 1))
+    before = transport.write.call_count
+    connection.data_received(b"xPOST /bot1:x/sendMessage HTTP/1.1\r\n\r\n")
+
+    assert (before, transport.write.call_count) == (0, 2)
 
 
 def test_the_published_page_shows_the_published_results(bench: Any) -> None:
