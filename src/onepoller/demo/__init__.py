@@ -1,6 +1,6 @@
 """The demo: real bots fight, are healed, and fail over, in less than a minute, on this machine alone.
 
-What belongs here plays or judges one of the five acts. Nothing else of onepoller imports it, but the command
+What belongs here plays or judges one of the six acts. Nothing else of onepoller imports it, but the command
 line.
 """
 
@@ -17,7 +17,7 @@ __all__ = ["run"]
 
 
 def run(console: Console | None = None, *, pace: Pace | None = None) -> int:
-    """Play it; the exit status is 0 if every promise held, else 1. Raises SetupError where PTB is missing."""
+    """Play it; the exit status is 0 if every promise held, else 1. SetupError says what is not installed."""
     # Not at the top: each bot process imports this package, and a bot loads no more than it needs.
     from rich.console import Console  # noqa: PLC0415
 

@@ -12,9 +12,7 @@ import asyncio
 import json
 import logging
 import os
-import signal
 import sys
-import threading
 from typing import Any
 
 from telegram import Update
@@ -24,6 +22,7 @@ from telegram.request import HTTPXRequest
 import onepoller
 from onepoller.adapters.ptb import guard
 from onepoller.coordination import events
+from onepoller.demo import leash
 from onepoller.demo.terms import LOG_PREFIX, TOKEN
 
 AnyApplication = Application[Any, Any, Any, Any, Any, Any]
@@ -71,12 +70,6 @@ def guard_it(builder: AnyBuilder) -> None:
     guard(builder)
 
 
-def end_with_the_demo() -> None:
-    """Wait until the other end of stdin is gone, then stop as on SIGTERM."""
-    sys.stdin.read()
-    os.kill(os.getpid(), signal.SIGTERM)
-
-
 def main() -> None:
     """Run the bot."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -90,7 +83,7 @@ def main() -> None:
     say(ready=True)
     if not sys.stdin.readline():
         return
-    threading.Thread(target=end_with_the_demo, daemon=True).start()
+    leash.hold()
     bot.run_polling()
 
 

@@ -12,14 +12,16 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from types import TracebackType
-from typing import Any, Self
+from typing import Any, Self, TypeVar
 
 from onepoller.coordination.errors import OnepollerError
 from onepoller.demo.terms import LOG_PREFIX, TOKEN
 from onepoller.testing.botapi import Control
+
+Made = TypeVar("Made", bound="Bot")
 
 PATIENCE = 30.0
 """How long anything that must happen may take before the demo gives up. No bound is judged by it."""
@@ -32,12 +34,14 @@ class BotFailed(OnepollerError):
 class Bot:
     """One bot process. Its lines are read by a thread; everything else is the caller's."""
 
-    def __init__(self, name: str, command: list[str], environment: Mapping[str, str], errors: Path) -> None:
+    def __init__(
+        self, name: str, command: Sequence[str], environment: Mapping[str, str], errors: Path
+    ) -> None:
         self.name = name
         self.handled: list[int] = []
         self.said: list[dict[str, Any]] = []
         self._errors = errors
-        self._token = environment[TOKEN]
+        self._token = environment.get(TOKEN)
         with errors.open("w") as stderr:
             self._process = subprocess.Popen(  # noqa: S603 - our own program
                 command,
@@ -59,10 +63,7 @@ class Bot:
     def _read(self) -> None:
         assert self._process.stdout is not None
         for line in self._process.stdout:
-            try:
-                said = json.loads(line)
-            except ValueError:
-                continue  # the end of a killed process
+            said = _said(line)
             with self._news:
                 if "handled" in said:
                     self.handled.append(said["handled"])
@@ -107,14 +108,17 @@ class Bot:
 
     def last_words(self) -> str:
         """Give the last line of its log, without the token."""
-        lines = self._log()
-        return lines[-1].replace(self._token, "<token>") if lines else "its log is empty"
+        lines = self.log()
+        if not lines:
+            return "its log is empty"
+        return lines[-1].replace(self._token, "<token>") if self._token else lines[-1]
 
     def traceback_lines(self) -> int:
         """Count the lines of its log that are no log records of their own."""
-        return sum(not line.startswith(LOG_PREFIX) for line in self._log())
+        return sum(not line.startswith(LOG_PREFIX) for line in self.log())
 
-    def _log(self) -> list[str]:
+    def log(self) -> list[str]:
+        """Give the lines of its log."""
         return self._errors.read_text(errors="replace").splitlines()
 
     def go(self) -> None:
@@ -131,6 +135,11 @@ class Bot:
         except BrokenPipeError:
             raise BotFailed(f"{self.name} has ended before it began: {self.last_words()}") from None
 
+    @property
+    def has_ended(self) -> bool:
+        """Whether the process is over."""
+        return self._process.poll() is not None
+
     def terminate(self) -> None:
         """Send SIGTERM, as an orchestrator does."""
         self._process.send_signal(signal.SIGTERM)
@@ -139,10 +148,11 @@ class Bot:
         """Send SIGKILL: nobody can prepare for that."""
         self._process.kill()
 
-    def ended(self) -> None:
-        """Wait until it has ended and everything that it said is read."""
-        self._process.wait(PATIENCE)
+    def ended(self) -> int:
+        """Wait until it has ended and everything that it said is read; gives its exit status."""
+        status = self._process.wait(PATIENCE)
         self._reader.join(PATIENCE)
+        return status
 
     def close(self) -> None:
         """End it if it lives, and close what is open."""
@@ -153,6 +163,15 @@ class Bot:
                 pipe.close()
 
 
+def _said(line: str) -> dict[str, Any]:
+    """Read a line. What is no object is text: a foreign program's, or the end of a killed one's."""
+    try:
+        said = json.loads(line)
+    except ValueError:
+        said = None
+    return said if isinstance(said, dict) else {"text": line}
+
+
 class Bots:
     """All bots of one run."""
 
@@ -160,6 +179,10 @@ class Bots:
         self._control = control
         self._folder = folder
         self._all: list[Bot] = []
+        state = folder / "state"
+        state.mkdir()
+        self.meeting = {"ONEPOLLER_STATE_DIR": str(state)}
+        """The settings with which instances meet."""
 
     def __enter__(self) -> Self:
         return self
@@ -173,14 +196,26 @@ class Bots:
     def start(
         self, name: str, token: str, *, is_guarded: bool, work: float = 0.0, settings: Mapping[str, str]
     ) -> Bot:
-        """Start a process that is to be a bot, up to the moment before its first call."""
+        """Start a python-telegram-bot process, up to the moment before its first call."""
         command = [sys.executable, "-m", "onepoller.demo.bot", name, self._control.url, "--work", str(work)]
         if is_guarded:
             command.append("--guarded")
-        environment = {**_clean_environment(), **settings, TOKEN: token}
-        bot = Bot(name, command, environment, self._folder / f"{len(self._all)}.log")
-        self._all.append(bot)
-        return bot
+        return self.run(name, command, {**settings, TOKEN: token}, make=Bot)
+
+    def run(
+        self,
+        name: str,
+        command: Sequence[str],
+        settings: Mapping[str, str],
+        *,
+        make: Callable[[str, Sequence[str], Mapping[str, str], Path], Made],
+    ) -> Made:
+        """Start a process with these variables."""
+        made = make(
+            name, command, {**_clean_environment(), **settings}, self._folder / f"{len(self._all)}.log"
+        )
+        self._all.append(made)
+        return made
 
 
 def _clean_environment() -> dict[str, str]:

@@ -7,7 +7,7 @@ from statistics import median
 
 from onepoller.demo.bots import PATIENCE, Bot
 from onepoller.demo.changes import Change, change, order, poller
-from onepoller.demo.stage import GUARDED_BOT, Act, Stage
+from onepoller.demo.stage import Act, Stage
 from onepoller.demo.verdict import Finding, duration, none_of, under
 
 EVERY = 0.05
@@ -18,15 +18,15 @@ BOUND = 0.020
 def _play(stage: Stage) -> list[Finding]:
     stopped: list[Change] = []
     taken: list[Change] = []
-    with stage.load(GUARDED_BOT, every=EVERY) as since, stage.screen.moving() as show:
+    with stage.guarded.load(every=EVERY) as since, stage.screen.moving() as show:
         for number in range(1, stage.pace.deploys + 1):
             stopped.append(_stop(stage))
             taken.append(_take_over(stage))
             show(number / stage.pace.deploys, ())
         time.sleep(stage.pace.between)
-    fates = stage.settled(since=since)
+    fates = stage.guarded.settled(since=since)
     return [
-        *order(stage.rows(since=since)),
+        *order(stage.guarded.rows(since=since)),
         _gap("SIGTERM with a standby", stopped, stage.pace.slack),
         _gap("start with takeover", taken, stage.pace.slack),
         none_of("messages lost", fates.lost_between + fates.lost_in_queue, of=str(fates.sent)),
@@ -36,20 +36,20 @@ def _play(stage: Stage) -> list[Finding]:
 
 def _stop(stage: Stage) -> Change:
     time.sleep(stage.pace.between)
-    old = stage.named(poller(stage.rows()))
+    old = stage.guarded.named(poller(stage.guarded.rows()))
     asked_at = stage.control.now()
     old.terminate()
     found = _changed(stage, old, asked_at)
     stage.screen.tell(f"{old.name} was sent SIGTERM: {found.successor} polled {duration(found.gap)} later.")
-    stage.leave(old)
+    stage.guarded.leave(old)
     return found
 
 
 def _take_over(stage: Stage) -> Change:
     time.sleep(stage.pace.between)
-    old = stage.named(poller(stage.rows()))
+    old = stage.guarded.named(poller(stage.guarded.rows()))
     asked_at = stage.control.now()
-    new = stage.join("polling")
+    new = stage.guarded.join("polling")
     found = _changed(stage, old, asked_at)
     stage.screen.tell(f"{new.name} started and took over: it polled {duration(found.gap)} after {old.name}.")
     old.wait_role("standby")
@@ -61,7 +61,7 @@ def _changed(stage: Stage, old: Bot, since: float) -> Change:
     stage.control.wait_for(
         lambda row: row.is_poll and row.poller != old.name and row.arrived_at >= since, timeout=PATIENCE
     )
-    found = change(stage.rows(), old.name, since=since)
+    found = change(stage.guarded.rows(), old.name, since=since)
     assert found is not None  # the row that was waited for
     return found
 

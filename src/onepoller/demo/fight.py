@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onepoller.demo.stage import PLAIN_BOT, Act, Stage
+from onepoller.demo.stage import Act, Stage
 from onepoller.demo.verdict import Finding
 from onepoller.testing.botapi import Tally, tallies
 
@@ -13,19 +13,19 @@ def _play(stage: Stage) -> list[Finding]:
     last: dict[str, tuple[Tally, int]] = {}
 
     def lines() -> list[str]:
-        counted = tallies(stage.rows(bot_id=PLAIN_BOT))
-        for bot in stage.plain:
+        counted = tallies(stage.plain.rows())
+        for bot in stage.plain.running:
             last[bot.name] = counted.get(bot.name, Tally()), bot.traceback_lines()
         return [
             f"{name}: {tally.updates:3} messages, {tally.conflicts:2} times 409, {count:4} traceback lines"
             for name, (tally, count) in last.items()
         ]
 
-    for bot in stage.plain:
-        bot.go()
-    with stage.load(PLAIN_BOT, every=EVERY):
+    while stage.plain.spare:
+        stage.plain.begin()
+    with stage.plain.load(every=EVERY):
         stage.watch(stage.pace.fight, lines)
-    for bot in stage.plain:
+    for bot in stage.plain.running:
         bot.kill()
     messages = ", ".join(f"{name}: {tally.updates}" for name, (tally, _) in last.items())
     conflicts = sum(tally.conflicts for tally, _ in last.values())

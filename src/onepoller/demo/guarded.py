@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from onepoller.demo.changes import order, poller
-from onepoller.demo.stage import GUARDED_BOT, Act, Stage
+from onepoller.demo.stage import Act, Stage
 from onepoller.demo.verdict import Finding, none_of
 from onepoller.testing.botapi import tallies
 
@@ -11,24 +11,24 @@ EVERY = 0.5
 
 
 def _play(stage: Stage) -> list[Finding]:
-    stage.join("polling")
-    stage.join("standby")
+    stage.guarded.join("polling")
+    stage.guarded.join("standby")
 
     def lines() -> list[str]:
-        counted = tallies(stage.rows())
+        counted = tallies(stage.guarded.rows())
         shown = []
-        for bot in stage.guarded:
+        for bot in stage.guarded.running:
             tally = counted.get(bot.name)
             what = f"{tally.updates:3} messages, {tally.conflicts:2} times 409" if tally else "stands by"
             shown.append(f"{bot.name}: {what}")
         return shown
 
-    with stage.load(GUARDED_BOT, every=EVERY) as since:
+    with stage.guarded.load(every=EVERY) as since:
         stage.watch(stage.pace.guarded, lines)
-    fates = stage.settled(since=since)
-    rows = stage.rows()
+    fates = stage.guarded.settled(since=since)
+    rows = stage.guarded.rows()
     pollers = tallies(rows)
-    tracebacks = sum(bot.traceback_lines() for bot in stage.guarded)
+    tracebacks = sum(bot.traceback_lines() for bot in stage.guarded.running)
     return [
         Finding(
             what="who polls",

@@ -8,8 +8,10 @@ from statistics import median
 
 from onepoller.demo.bots import PATIENCE
 from onepoller.demo.changes import change, order, poller
+from onepoller.demo.crew import Crew
 from onepoller.demo.fates import Fates
-from onepoller.demo.stage import GUARDED_BOT, Act, Stage
+from onepoller.demo.screen import Screen
+from onepoller.demo.stage import Act, Stage
 from onepoller.demo.verdict import Finding, duration, none_of, under
 
 EVERY = 0.2
@@ -22,33 +24,42 @@ BOUND = 0.050
 def _play(stage: Stage) -> list[Finding]:
     closing: list[float] = []
     gaps: list[float] = []
-    with stage.load(GUARDED_BOT, every=EVERY, streams=BURST) as since, stage.screen.moving() as show:
+    with stage.guarded.load(every=EVERY, streams=BURST) as since, stage.screen.moving() as show:
         for number in range(1, stage.pace.kills + 1):
             time.sleep(stage.pace.between + random.uniform(0, EVERY))
-            closed, gap = _kill(stage)
+            closed, gap = kill(stage.guarded, stage.screen)
             closing.append(closed)
             gaps.append(gap)
-            stage.join("standby")
+            stage.guarded.join("standby")
             show(number / stage.pace.kills, ())
-    fates = stage.settled(since=since)
-    return [*order(stage.rows(since=since)), *_times(gaps, closing, stage.pace.slack), *_messages(fates)]
+    fates = stage.guarded.settled(since=since)
+    return [
+        *order(stage.guarded.rows(since=since)),
+        *_times(gaps, closing, stage.pace.slack),
+        *_messages(fates),
+    ]
 
 
-def _kill(stage: Stage) -> tuple[float, float]:
+def kill(crew: Crew, screen: Screen) -> tuple[float, float]:
     """Kill whoever polls; gives the time until its files were closed, and from then to the next poll."""
-    victim = stage.named(poller(stage.rows()))
-    killed_at = stage.control.now()
+    victim = crew.named(poller(crew.rows()))
+    killed_at = crew.control.now()
     victim.kill()
     time.sleep(SETTLE)  # no question to the server while the time is taken
-    stage.control.wait_for(
-        lambda row: row.is_poll and row.poller != victim.name and row.arrived_at >= killed_at,
+    crew.control.wait_for(
+        lambda row: (
+            row.bot_id == crew.bot_id
+            and row.is_poll
+            and row.poller != victim.name
+            and row.arrived_at >= killed_at
+        ),
         timeout=PATIENCE,
     )
-    stage.leave(victim)
-    found = change(stage.rows(), victim.name, since=killed_at)
+    crew.leave(victim)
+    found = change(crew.rows(), victim.name, since=killed_at)
     assert found is not None  # the row that was waited for
     closed = found.ended_at - killed_at
-    stage.screen.tell(
+    screen.tell(
         f"{victim.name} was killed, its files were closed {duration(closed)} later; "
         f"{duration(found.gap)} after that {found.successor} polled."
     )

@@ -9,7 +9,7 @@ from typing import Any
 
 from onepoller.demo.bots import Bot
 from onepoller.demo.changes import poller
-from onepoller.demo.stage import GUARDED_BOT, Act, Stage
+from onepoller.demo.stage import Act, Stage
 from onepoller.demo.verdict import Finding, duration, none_of
 from onepoller.testing.botapi import Pushed, Row, Tally, conflicts, overlaps, polls, tallies
 
@@ -23,26 +23,26 @@ QUIET = 10.0
 
 
 def _play(stage: Stage) -> list[Finding]:
-    ours = stage.named(poller(stage.rows()))
+    ours = stage.guarded.named(poller(stage.guarded.rows()))
     tracebacks, heard = ours.traceback_lines(), len(ours.said)
-    with stage.load(GUARDED_BOT, every=EVERY) as since:
+    with stage.guarded.load(every=EVERY) as since:
 
         def lines() -> list[str]:
-            counted = tallies(stage.rows(since=since))
+            counted = tallies(stage.guarded.rows(since=since))
             return [_line(name, counted.get(name, Tally())) for name in (ours.name, RIVAL)]
 
-        stage.control.start_rival(GUARDED_BOT, BEHAVIOUR, name=RIVAL)
+        stage.control.start_rival(stage.guarded.bot_id, BEHAVIOUR, name=RIVAL)
         stage.watch(stage.pace.rival, lines)
         stage.control.stop_rival(RIVAL)
         gone_at = stage.control.now()
         stage.screen.tell(f"The script has ended. The episode is over after {QUIET:g} s without a 409.")
         stage.watch(QUIET, lines)
         ours.wait_said("closed")
-    rows = stage.rows(since=since)
+    rows = stage.guarded.rows(since=since)
     return [
         *_episode(ours, ours.said[heard:], rows),
         *_messages(ours, rows, gone_at),
-        _back(ours, rows, stage.pushed(since=since), gone_at),
+        _back(ours, rows, stage.guarded.pushed(since=since), gone_at),
         none_of("two of ours at the same time", _own_overlaps(rows)),
         none_of("lines of traceback in the log", ours.traceback_lines() - tracebacks),
     ]

@@ -1,9 +1,8 @@
-"""The show: set-up, five acts, the table, the exit status."""
+"""The show: set-up, six acts, the table, the exit status."""
 
 from __future__ import annotations
 
 import os
-import secrets
 import signal
 import tempfile
 import time
@@ -16,16 +15,17 @@ from types import FrameType
 from rich.console import Console
 
 from onepoller.coordination.errors import SetupError
-from onepoller.demo import deploy, fight, guarded, kills, rival
-from onepoller.demo.bots import Bot, BotFailed, Bots
+from onepoller.demo import deploy, fight, guarded, kills, languages, proxies, rival
+from onepoller.demo.bots import BotFailed, Bots
+from onepoller.demo.cast import cast
 from onepoller.demo.screen import Screen
-from onepoller.demo.stage import GUARDED_BOT, PLAIN_BOT, Act, Pace, Stage
+from onepoller.demo.stage import Act, Pace, Stage
 from onepoller.demo.verdict import Finding, all_kept
 from onepoller.testing.botapi import ControlError, spawn
 
-ACTS = (fight.ACT, guarded.ACT, kills.ACT, deploy.ACT, rival.ACT)
-WORK = 0.02
-"""Seconds that a guarded bot takes to handle a message: the framework's own queue is not always empty."""
+ACTS = (fight.ACT, guarded.ACT, kills.ACT, deploy.ACT, rival.ACT, proxies.ACT)
+NEEDS = {"telegram": "ptb", "aiohttp": "proxy"}
+"""What is optional for onepoller and not for the demo: module and extra."""
 Played = list[tuple[str, Sequence[Finding]]]
 
 
@@ -33,11 +33,15 @@ def show(console: Console, pace: Pace) -> int:
     """Play all acts; 0 if every promise held, else 1.
 
     Raises:
-        SetupError: python-telegram-bot is not installed.
+        SetupError: python-telegram-bot or aiohttp is not installed.
 
     """
-    if find_spec("telegram") is None:
-        raise SetupError("the demo runs real python-telegram-bot processes: pip install 'onepoller[ptb]'")
+    missing = [extra for module, extra in NEEDS.items() if find_spec(module) is None]
+    if missing:
+        raise SetupError(
+            "the demo runs real python-telegram-bot processes, and proxies: "
+            f"pip install 'onepoller[{','.join(missing)}]'"
+        )
     screen = Screen(console)
     with ExitStack() as stack:
         stack.enter_context(_ended_in_order())
@@ -74,43 +78,16 @@ def _ended_in_order() -> Iterator[None]:
 def _set_up(stack: ExitStack, screen: Screen, folder: Path, pace: Pace) -> Stage:
     screen.title("onepoller: exactly one poller per bot token")
     screen.tell(
-        "Five acts, less than a minute. The bots are real python-telegram-bot processes with their own "
-        "settings; Telegram is played by a fake Bot API on this machine, whose journal is what is judged. "
-        "Nothing leaves this machine, and the token is made up."
+        "Six acts, less than a minute. The bots are real python-telegram-bot processes with their own "
+        "settings, in the last act others; Telegram is played by a fake Bot API on this machine, whose "
+        "journal is what is judged. Nothing leaves this machine, and the token is made up."
     )
     control = stack.enter_context(spawn())
     bots = stack.enter_context(Bots(control, folder))
-    state = folder / "state"
-    state.mkdir()
-    plain, guard = (_token(bot_id) for bot_id in (PLAIN_BOT, GUARDED_BOT))
-    settings = {"ONEPOLLER_STATE_DIR": str(state)}
-    takeover = settings | {"ONEPOLLER_START": "takeover"}
-    starts = [settings] * (pace.kills + 2) + [takeover] * pace.deploys
-    stage = Stage(
-        control=control,
-        screen=screen,
-        pace=pace,
-        plain=[bots.start(f"bot-{number}", plain, is_guarded=False, settings={}) for number in (1, 2)],
-        spare=[
-            bots.start(f"bot-{number}", guard, is_guarded=True, work=WORK, settings=chosen)
-            for number, chosen in enumerate(starts, start=1)
-        ],
-    )
-    _wait_ready(screen, [*stage.plain, *stage.spare])
+    stage = cast(bots, control, screen, pace, languages.at_hand())
     # A claim ends with an fsync; on a fresh clone that would wait for what pip has just written.
     os.sync()
     return stage
-
-
-def _wait_ready(screen: Screen, bots: Sequence[Bot]) -> None:
-    with screen.moving() as shown:
-        for number, bot in enumerate(bots, start=1):
-            bot.wait_said("ready")
-            shown(number / len(bots), [f"Set-up (does not count): {number} of {len(bots)} bots are ready."])
-
-
-def _token(bot_id: int) -> str:
-    return f"{bot_id}:{secrets.token_urlsafe(32)[:35]}"
 
 
 def _play(stage: Stage) -> Played:
