@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import events, stall
 from onepoller.coordination.grant import Grant
+from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.report import Role
 from onepoller.coordination.situation import (
     Action,
@@ -49,9 +50,6 @@ if TYPE_CHECKING:
     from onepoller.coordination.presence import Caller
 
 CONFIRM_LIMIT = 2.0
-CONFIRM_ANSWER = 1.5
-"""A new offset is answered at once; one that Telegram knew already, from the poll that was cancelled, holds
-the confirm for 3 s (facts: server semantics). Longer waits tell nothing, and frameworks close the client."""
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
 OVERLAP = 1.0
@@ -92,7 +90,7 @@ class _Call:
             if self._now() - came >= OVERLAP:
                 # A shorter wait is a call that ends, as when polling is stopped and started again.
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
-        if presence.called(caller, self._now()):
+        if presence.called(caller, self._now(), was_let_go=guard.state.role is Role.STOPPED):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
         guard.settle_drain()
         how, retry_after = stall.CallEnd.ERROR, 0.0
@@ -155,7 +153,13 @@ class _Call:
         if guard.state.role is not Role.DRAINING:
             guard.apply(Called())
         future = guard.claims.want(guard)
-        granted = yield Await(future=future, seconds=seconds)
+        try:
+            granted = yield Await(future=future, seconds=seconds)
+        except GeneratorExit:
+            raise  # thrown away, perhaps in a forked child: there is nobody to tell
+        except BaseException:
+            guard.claims.unwant(guard)
+            raise
         if not granted:
             guard.claims.unwant(guard)
         return bool(granted)
@@ -189,11 +193,11 @@ class _Call:
             guard.apply(Failed())
             raise
         except BaseException:
-            if self._now() - started >= 1.0:
+            if self._now() - started >= ARRIVED:
                 guard.offsets.accept(request.offset)
             raise
         elapsed = self._now() - started
-        if elapsed >= 1.0 or not isinstance(end, Ended):
+        if elapsed >= ARRIVED or not isinstance(end, Ended):
             guard.offsets.accept(request.offset)
         match end:
             case Delivered(update_ids=ids):
@@ -313,7 +317,9 @@ class _Call:
     def _confirm(self, offset: int) -> Generator[Step, Any, None]:
         self._guard.offsets.accept(offset)
         last = Request(offset=offset, limit=1, timeout=0.0)
-        end = yield SendPoll(request=last, renew_after=CONFIRM_ANSWER, is_final=True)
+        # A new offset is answered at once. One that Telegram knows, from the poll that was cancelled, holds
+        # this call for 3 s: it has done all it can when it has arrived, and frameworks close the client.
+        end = yield SendPoll(request=last, renew_after=ARRIVED, is_final=True)
         if isinstance(end, Delivered) and end.update_ids:
             self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
@@ -336,8 +342,14 @@ _OUTCOMES = {
 
 
 def _is_timeout(error: Exception) -> bool:
-    """By its name too: each HTTP library has its own class for it, and none is known here."""
-    return isinstance(error, TimeoutError) or re.search("Timeout|TimedOut", type(error).__name__) is not None
+    """By its name too: each HTTP library has its own class for it, and none is known here.
+
+    By its cause too: aiogram has one class for all that the network does.
+    """
+    return any(
+        isinstance(e, TimeoutError) or re.search("Timeout|TimedOut", type(e).__name__) is not None
+        for e in (error, error.__cause__)
+    )
 
 
 def _outcome_of(status: int) -> events.Outcome:

@@ -22,6 +22,7 @@ from onepoller.coordination.wire import (
     Await,
     Delivered,
     Ended,
+    Flight,
     Outcome,
     Refused,
     Request,
@@ -78,18 +79,18 @@ class _AsyncFlight:
         self.crossing = guard.claims.crossing
         self._guard = guard
         self._wire = wire
-        self._loop = asyncio.get_running_loop()
+        self.loop = asyncio.get_running_loop()
         self._stop: asyncio.Future[Ended | None] | None = None
 
     async def send(self, step: SendPoll) -> Delivered | Refused | Ended:
         """Send it; it ends by its answer, by `interrupt`, or to be renewed."""
-        self.started = self._loop.time()
+        self.started = self.loop.time()
         self.timeout = step.request.timeout
-        self._stop = stop = self._loop.create_future()
-        task = self._loop.create_task(self._poll(step.request))
+        self._stop = stop = self.loop.create_future()
+        task = self.loop.create_task(self._poll(step.request))
         timer = None
         if step.renew_after is not None:
-            timer = self._loop.call_later(step.renew_after, self._stopped, Ended.RENEWED)
+            timer = self.loop.call_later(step.renew_after, self._stopped, Ended.RENEWED)
         if not step.is_final:
             self._guard.flight = self
             if self._guard.is_leaving:
@@ -123,7 +124,7 @@ class _AsyncFlight:
     def interrupt(self, how: Ended) -> None:
         """End it, from any thread."""
         with contextlib.suppress(RuntimeError):  # the caller's loop is closed: the poll ended with it
-            self._loop.call_soon_threadsafe(self._stopped, how)
+            self.loop.call_soon_threadsafe(self._stopped, how)
 
     def _stopped(self, how: Ended) -> None:
         if self._stop is not None and not self._stop.done():
@@ -135,7 +136,7 @@ class _AsyncFlight:
         True: our caller was cancelled meanwhile; it must hear of it afterwards.
         """
         was_cancelled = False
-        early = self.started + SETTLE - self._loop.time()
+        early = self.started + SETTLE - self.loop.time()
         if early > 0:
             was_cancelled = await _outlast(task, early)
         task.cancel()
@@ -143,6 +144,11 @@ class _AsyncFlight:
         if task.done() and not task.cancelled():
             task.exception()  # looked at: an error on the way out is nobody's
         return was_cancelled
+
+
+def can_end(flight: Flight | None, *, waiting: asyncio.AbstractEventLoop | None) -> bool:
+    """Whether an interrupt would end this poll now, while one loop waits for us."""
+    return isinstance(flight, _AsyncFlight) and flight.loop is not waiting and flight.loop.is_running()
 
 
 async def _outlast(task: asyncio.Task[Any], seconds: float) -> bool:

@@ -20,7 +20,7 @@ from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
 from typing import Any, TypeVar
 
-from onepoller.coordination import events
+from onepoller.coordination import driving, events
 from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.crossing import Crossing
@@ -88,6 +88,7 @@ class Instance:
         self._group: asyncio.TaskGroup | None = None
         self._trouble = ""
         self._is_ending = False
+        self._closing_from: asyncio.AbstractEventLoop | None = None
 
     def run_on(self, runner: Runner) -> None:
         """Say where the coroutines run; before the first call."""
@@ -154,10 +155,13 @@ class Instance:
     def suspect(self, bot_id: BotId) -> None:
         """See `guard.Claims`."""
 
+        async def confirm(negotiation: Negotiation) -> None:
+            if await self._patiently(lambda: self._confirmed(negotiation)):
+                negotiation.believe(bot_id)
+
         def look(negotiation: Negotiation) -> None:
             negotiation.suspect(bot_id)
-            if self._beat_now is not None:
-                self._beat_now.set()
+            self._spawn(confirm(negotiation))
 
         self._tell(look)
 
@@ -197,6 +201,10 @@ class Instance:
             )
 
         return self._answer(looked, in_doubt=True)  # what a peer may need is not dropped
+
+    def closing_from(self, loop: asyncio.AbstractEventLoop) -> None:
+        """Say in which loop the caller waits for our end: its polls cannot end before."""
+        self._closing_from = loop
 
     # The runner's loop
 
@@ -349,11 +357,14 @@ class Instance:
             return
         try:
             async with asyncio.timeout(CLOSE_LIMIT):
-                await negotiation.release_all()
+                await negotiation.release_all(self._can_end_poll)
                 await self._store.close(negotiation.session)
         except (TimeoutError, StoreUnavailable, SessionOver):
             # The process ends: whatever could not be said, the kernel or the lease says.
             return
+
+    def _can_end_poll(self, guard: Guard) -> bool:
+        return driving.can_end(guard.flight, waiting=self._closing_from)
 
     # Between the two
 

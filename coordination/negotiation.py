@@ -8,8 +8,7 @@ framework but `hand_over`, which waits for its last offset.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterable
-from contextlib import asynccontextmanager
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
 from onepoller.coordination import events
@@ -32,6 +31,8 @@ MANY = 100
 GATHER_STEP = 0.02
 GATHER_LIMIT = 1.0
 """Then the rest is waited for: while more come in each step, and at most so long, seconds."""
+ENDING_LIMIT = 1.0
+"""On the way out the polls have so long to close their connections, seconds."""
 OVERTIME = 20.0
 """A handover waits so much longer for a poll that cannot be ended."""
 
@@ -77,8 +78,10 @@ class Negotiation:
         self._released: dict[BotId, float] = {}
         self._episodes: dict[BotId, Episode | None] = {}
         self._draining: set[BotId] = set()
+        self._suspected: set[BotId] = set()
         self._settling = asyncio.Lock()
         self._answers: list[Answer[bool]] = []
+        self._untold: list[events.Event] = []
         self._gathered = 0
         """How many bots had come into the line when the last settling began."""
 
@@ -116,16 +119,25 @@ class Negotiation:
             return
         # Here and now: each turn of the loop that comes between costs a takeover a tenth of a millisecond.
         try:
-            async with self._answering():
-                plan = self._queue.at_once(bots - self._releases.keys(), session)
-                if not plan.is_empty:
-                    bots = bots - await self._write(plan)
+            async with self._settling:
+                try:
+                    plan = self._queue.at_once(bots - self._releases.keys(), session)
+                    if not plan.is_empty:
+                        bots = bots - await self._write(plan)
+                finally:
+                    self._answer()
         except StoreUnavailable:
             pass  # the settling meets it too, and tells
         self.agenda.touch(*bots)
 
     def suspect(self, bot_id: BotId) -> None:
-        """Look at this claim again."""
+        """A look before delivery has failed: until `believe`, rows that name us do not make it ours again."""
+        self._suspected.add(bot_id)
+        self.agenda.touch(bot_id)
+
+    def believe(self, bot_id: BotId) -> None:
+        """The session is confirmed: what the store says of this claim holds."""
+        self._suspected.discard(bot_id)
         self.agenda.touch(bot_id)
 
     def expire_wishes(self) -> None:
@@ -160,20 +172,24 @@ class Negotiation:
 
     async def settle(self, bots: Iterable[BotId]) -> None:
         """Read these bots, decide, write."""
-        async with self._answering():
-            await self._settle(set(bots))
-
-    @asynccontextmanager
-    async def _answering(self) -> AsyncIterator[None]:
-        """One at a time; and then answer the calls."""
         async with self._settling:
             try:
-                yield
+                await self._settle(set(bots))
             finally:
-                # Last, and together: each wakes a caller, who competes with us for the interpreter.
-                answers, self._answers = self._answers, []
-                for call in answers:
-                    call.set_result(True)
+                self._answer()
+
+    def _answer(self) -> None:
+        """Answer the calls whose claim was granted, and then tell of the claims.
+
+        All together, once every guard knows: each answer wakes a caller, who competes with us for the
+        interpreter. While it wakes up, which takes a moment, there is time to tell.
+        """
+        answers, self._answers = self._answers, []
+        untold, self._untold = self._untold, []
+        for call in answers:
+            call.set_result(True)
+        for event in untold:
+            self._emit(event)
 
     async def _settle(self, bots: set[BotId]) -> None:
         if not bots:
@@ -235,7 +251,7 @@ class Negotiation:
         known = self.held.get(bot_id)
         wanted = self._queue.wanted.get(bot_id)
         guard = self._guards.get(bot_id) or (wanted.guard if wanted else None)
-        if guard is None:
+        if guard is None or bot_id in self._suspected:
             return
         if known is None or known.term != claim.term or guard.grant is None:
             # The store was made anew and names us, or the answer to our write was lost.
@@ -308,7 +324,7 @@ class Negotiation:
         grant = Grant(session=self.session, term=claim.term, decided_at=decided_at, cause=cause)
         guard.granted(grant, claim, came_from=came_from)
         event = ClaimEvent.ACQUIRED if cause is Cause.FREE else ClaimEvent.TAKEN_OVER
-        self._tell(claim, event, cause, came_from)
+        self._untold.append(_changed(claim, event, cause, came_from))
         if wanted is not None:
             self._answers += wanted.waiting
 
@@ -380,8 +396,14 @@ class Negotiation:
         if heirs:
             await self.hand_over({bot_id: heirs[0]}, cause=Cause.FAILING)
 
-    async def release_all(self) -> None:
-        """On the way out: let go of everything, in one transaction."""
+    async def release_all(self, can_end: Callable[[Guard], bool]) -> None:
+        """On the way out: end the polls that can be ended, and let go of everything, in one transaction."""
+        ending = {bot_id for bot_id in self.held if can_end(self._guards[bot_id])}
+        if ending:
+            self._draining |= ending  # who is told that its poll has ended asks for the claim again
+            drains = [asyncio.wrap_future(self._guards[bot_id].begin_drain()) for bot_id in ending]
+            await asyncio.wait(drains, timeout=ENDING_LIMIT)
+            self._draining -= ending
         for bot_id in list(self.held):
             self._releases[bot_id] = (self._guards[bot_id], Cause.STOPPED)
         await self.settle(list(self._releases))
@@ -392,6 +414,8 @@ class Negotiation:
         return bool(line(snapshot.claims[bot_id], others(snapshot, bot_id, self.session.id)))
 
     def _tell(self, claim: Claim, event: ClaimEvent, cause: Cause, other: Identity | None) -> None:
-        self._emit(
-            events.ClaimChanged(bot_id=claim.bot_id, event=event, term=claim.term, cause=cause, other=other)
-        )
+        self._emit(_changed(claim, event, cause, other))
+
+
+def _changed(claim: Claim, event: ClaimEvent, cause: Cause, other: Identity | None) -> events.ClaimChanged:
+    return events.ClaimChanged(bot_id=claim.bot_id, event=event, term=claim.term, cause=cause, other=other)

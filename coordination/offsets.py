@@ -12,6 +12,8 @@ from dataclasses import dataclass
 
 from onepoller.coordination.stores.seam import Offset
 
+ARRIVED = 1.0
+"""A call that has been open for so long has reached Telegram, and its offset with it, seconds."""
 A_DAY = 86_400.0
 """An offset of the store that is older raises nothing: Telegram keeps updates for a day."""
 _A_GAP = 100_000

@@ -51,13 +51,18 @@ class Presence:
                 self._ended = Future()
             return self._ended
 
-    def called(self, caller: Caller, now: float) -> bool:
-        """The call is open: the framework lives. True where it had been taken for dead."""
+    def called(self, caller: Caller, now: float, *, was_let_go: bool = False) -> bool:
+        """The call is open: the framework lives. True where it had been taken for dead.
+
+        `was_let_go`: polling was stopped since the last call. After a stop another task calls, whatever
+        the caller does otherwise.
+        """
         silence, self._silence = self._silence, None
         was_stalled, self.is_stalled = self.is_stalled, False
         if silence is not None:
             since, after, _, _ = silence
-            if caller is not self._caller and not self._caller_lives:
+            is_restart = was_let_go or was_stalled or after is stall.CallEnd.CANCELLED
+            if caller is not self._caller and not is_restart and not self._caller_lives:
                 self._is_task_per_call = True
             if after is stall.CallEnd.EMPTY and now - since > self._longest_pause:
                 self._longest_pause = now - since

@@ -83,6 +83,7 @@ class Queueing:
         if wanted is None:
             wanted = self.wanted[guard.bot_id] = Wanted(guard=guard)
             self.joined += 1
+        wanted.guard = guard  # a retired one may have stood here
         wanted.waiting.append(call)
         if not (wanted.is_denied and wanted.is_recorded and wanted.claimable_since is None):
             self._agenda.touch(guard.bot_id)

@@ -7,7 +7,9 @@ checked and opens nothing: a pre-forking server may import and build first.
 
 from __future__ import annotations
 
+import asyncio
 import atexit
+import contextlib
 import logging
 import os
 import threading
@@ -271,6 +273,8 @@ class OnePoller:
         """Release everything, end the session and the thread. Idempotent; also called at exit."""
         if self._pid != os.getpid():
             return
+        with contextlib.suppress(RuntimeError):  # no loop runs here
+            self._instance.closing_from(asyncio.get_running_loop())
         self._runner.stop(STOP_LIMIT)
         if self._server is not None:
             self._server.close()

@@ -4,12 +4,15 @@ from typing import Any, assert_type
 
 import aiogram
 import httpx
+from telebot import TeleBot
+from telebot.async_telebot import AsyncTeleBot
 from telegram import Bot
 from telegram.ext import Application, ApplicationBuilder, CallbackContext, ExtBot, JobQueue
 from telegram.request import HTTPXRequest
 
 from onepoller import OnePoller, default
 from onepoller.adapters import aiogram as guarded_aiogram
+from onepoller.adapters import telebot as guarded_telebot
 from onepoller.adapters.ptb import GuardedRequest, guard
 from onepoller.adapters.transport import AsyncGuardedTransport, GuardedTransport
 
@@ -36,6 +39,12 @@ async def an_aiogram_bot(token: str, poller: OnePoller) -> None:
     bot = guarded_aiogram.guard(OwnBot(token), poller)
     assert_type(bot, OwnBot)
     await aiogram.Dispatcher().start_polling(bot, guarded_aiogram.guard(aiogram.Bot(token)))
+
+
+def a_telebot(token: str, poller: OnePoller) -> None:
+    """With threads or asynchronous: a guarded bot is still that bot."""
+    assert_type(guarded_telebot.guard(TeleBot(token), poller), TeleBot)
+    assert_type(guarded_telebot.guard(AsyncTeleBot(token)), AsyncTeleBot)
 
 
 def loops_over_httpx(poller: OnePoller) -> None:

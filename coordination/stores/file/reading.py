@@ -12,14 +12,12 @@ from onepoller.coordination.stores.file.rows import (
     SESSION,
     WISH,
     SessionRow,
+    among,
     claim_of,
-    parameter,
     session_of,
     wish_of,
 )
 from onepoller.coordination.stores.seam import Claim, Wish
-
-_SOME = "WHERE bot_id IN (SELECT value FROM json_each(?))"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,7 +31,7 @@ class View:
 
 def view(connection: sqlite3.Connection, bots: Collection[BotId] | None) -> View:
     """Everything about these bots, or about all."""
-    some, ids = ("", ()) if bots is None else (_SOME, (parameter(bots),))
+    some, ids = _where("bot_id", bots)
     claims = {row[0]: claim_of(row) for row in connection.execute(f"SELECT {CLAIM} FROM claims {some}", ids)}  # noqa: S608  # our own names
     wishes: dict[BotId, list[Wish]] = {}
     for row in connection.execute(f"SELECT {WISH} FROM wishes {some} ORDER BY since", ids):  # noqa: S608  # our own names
@@ -53,9 +51,16 @@ def _named(claims: dict[BotId, Claim], wishes: dict[BotId, list[Wish]]) -> set[S
 
 
 def _sessions(connection: sqlite3.Connection, named: Collection[SessionId] | None) -> list[SessionRow]:
-    if named is None:
-        rows = connection.execute(f"SELECT {SESSION} FROM sessions")  # noqa: S608  # our own names
-    else:
-        query = f"SELECT {SESSION} FROM sessions WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608  # our own names
-        rows = connection.execute(query, (parameter(named),))
+    some, ids = _where("id", named)
+    rows = connection.execute(f"SELECT {SESSION} FROM sessions {some}", ids)  # noqa: S608  # our own names
     return [session_of(row) for row in rows]
+
+
+def _where(
+    column: str, wanted: Collection[int | str] | None
+) -> tuple[str, tuple[()] | tuple[int | str | None]]:
+    """The clause for these, or for all, and its parameters."""
+    if wanted is None:
+        return "", ()
+    these, ids = among(column, wanted)
+    return f"WHERE {these}", (ids,)

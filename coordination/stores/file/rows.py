@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Collection
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -97,9 +97,15 @@ def identity_of(text: str) -> Identity:
     return Identity(**json.loads(text))
 
 
-def parameter(ids: Iterable[int | str]) -> str:
-    """Many ids as one parameter, for `IN (SELECT value FROM json_each(?))`."""
-    return json.dumps(list(ids))
+def among(column: str, ids: Collection[int | str]) -> tuple[str, int | str | None]:
+    """A condition that a column is one of these ids, and its one parameter.
+
+    One id is compared plainly, which takes 40 us less; and so are none (NULL equals nothing), so that the
+    statement of a takeover is one that was compiled before.
+    """
+    if len(ids) > 1:
+        return f"{column} IN (SELECT value FROM json_each(?))", json.dumps(list(ids))  # noqa: S608  # our own names
+    return f"{column} = ?", next(iter(ids), None)
 
 
 def _episode_of(text: str) -> Episode:

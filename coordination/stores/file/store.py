@@ -191,11 +191,12 @@ class FileStore:
         """Write many claims and wishes in one transaction; each claim only if its version is as expected."""
         own = _own(session)
         with self._ending(own):
-            await self._keep_up(own)
-            outcome = await self._database.write(
+            await self._check(own)
+            outcome = await self._database.write(  # it looks itself whether the database was replaced
                 lambda tables: writing.apply(tables, own.id, batch, prove=self._is_over),
                 may_spend_reserve=any(swap.requires_over for swap in batch.swaps),
             )
+            self._attach(own)
         self._wake(batch.wake)
         if outcome.ended:
             self._ended += outcome.ended
@@ -242,6 +243,12 @@ class FileStore:
 
     async def _keep_up(self, own: FileSession) -> None:
         """Notice what was replaced: a lost file ends the session, a new database may go on with it."""
+        await self._check(own)
+        await self._database.ready()
+        self._attach(own)
+
+    async def _check(self, own: FileSession) -> None:
+        """Whether the session is ours still, and its file where it was."""
         forks.check()
         if own not in self._sessions:
             raise SessionOver(f"Session {own.id} is over; open a new one.")
@@ -250,7 +257,9 @@ class FileStore:
             raise SessionOver(
                 f"Session {own.id} was ended by another process, or lost its file; open a new one."
             )
-        await self._database.ready()
+
+    def _attach(self, own: FileSession) -> None:
+        """Have the session look into the database that is open now."""
         if own.generation != self._database.generation:
             try:
                 own.attach(

@@ -14,7 +14,7 @@ from onepoller.coordination.stores.file.rows import (
     SESSION,
     WISH,
     SessionRow,
-    parameter,
+    among,
     row_of_claim,
     row_of_wish,
     session_of,
@@ -104,16 +104,18 @@ def sessions(connection: sqlite3.Connection) -> Iterator[SessionRow]:
 
 
 def _versions(connection: sqlite3.Connection, bots: Sequence[BotId]) -> dict[BotId, int]:
-    query = "SELECT bot_id, version FROM claims WHERE bot_id IN (SELECT value FROM json_each(?))"
-    return dict(connection.execute(query, (parameter(bots),)).fetchall())
+    these, ids = among("bot_id", bots)
+    query = f"SELECT bot_id, version FROM claims WHERE {these}"  # noqa: S608  # our own names
+    return dict(connection.execute(query, (ids,)).fetchall())
 
 
 def _prove(
     connection: sqlite3.Connection, required: Collection[SessionId], prove: Proof
 ) -> tuple[set[SessionId], list[SessionRow]]:
     """Which of the required sessions are over, and which of them this transaction ends."""
-    query = f"SELECT {SESSION} FROM sessions WHERE id IN (SELECT value FROM json_each(?))"  # noqa: S608  # our own names
-    rows = [session_of(row) for row in connection.execute(query, (parameter(required),))]
+    these, ids = among("id", required)
+    query = f"SELECT {SESSION} FROM sessions WHERE {these}"  # noqa: S608  # our own names
+    rows = [session_of(row) for row in connection.execute(query, (ids,))]
     ended = [row for row in rows if not row.is_over and prove(row)]
     _end(connection, ended)
     alive = {row.id for row in rows if not row.is_over} - {row.id for row in ended}
@@ -156,10 +158,8 @@ def _write_wishes(
             " priority = excluded.priority, mode = excluded.mode, aim = excluded.aim",
             [row for row in map(row_of_wish, batch.wishes) if row not in standing],
         )
-    connection.executemany(
-        "DELETE FROM wishes WHERE session = ? AND bot_id IN (SELECT value FROM json_each(?))",
-        [(writer, parameter(batch.taken_back(written)))] if batch.withdrawn else (),
-    )
+    these, ids = among("bot_id", batch.taken_back(written))
+    connection.execute(f"DELETE FROM wishes WHERE session = ? AND {these}", (writer, ids))  # noqa: S608  # our own names
 
 
 def _standing(connection: sqlite3.Connection, writer: SessionId) -> set[tuple[object, ...]]:

@@ -214,6 +214,17 @@ def test_without_the_claim_a_call_waits_and_returns_nothing_at_its_timeout() -> 
     assert bench.claims.said == [("want",), ("unwant",)]
 
 
+def test_a_call_that_is_cancelled_while_it_waits_waits_no_more() -> None:
+    """The claim is taken only into a waiting call."""
+    bench = Bench()
+    steps = bench.call()
+    next(steps)
+    with pytest.raises(KeyboardInterrupt):
+        steps.throw(KeyboardInterrupt())
+
+    assert bench.claims.said == [("want",), ("unwant",)]
+
+
 def test_a_grant_in_the_middle_polls_with_what_is_left() -> None:
     """A call lasts at most the caller's own timeout."""
     bench = Bench()
@@ -423,7 +434,7 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     sent = next(final)
 
     last = Request(offset=9, limit=1, timeout=0.0)
-    assert sent == SendPoll(request=last, renew_after=call.CONFIRM_ANSWER, is_final=True)
+    assert sent == SendPoll(request=last, renew_after=1.0, is_final=True)
     assert result(final, batch(9)) is NOTHING
     assert bench.of(events.UpdatesDropped)[0].reason is events.Dropped.FINAL_CONFIRM
     with pytest.raises(KeyboardInterrupt):
@@ -496,6 +507,31 @@ def test_a_caller_that_makes_a_task_for_each_call_is_not_taken_for_dead() -> Non
     assert not bench.guard.sweep(bench.now + 600)
 
 
+@pytest.mark.parametrize("stop", ["a cancelled call", "the claim let go", "a stall"])
+def test_polling_that_is_stopped_and_started_again_is_no_task_for_each_call(stop: str) -> None:
+    """The new task says nothing of the old one, which was meant to end: a dead one is still found in 1 s."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(ended=True)
+    next(steps)
+    if stop == "a cancelled call":
+        with pytest.raises(KeyboardInterrupt):
+            steps.throw(KeyboardInterrupt())
+    else:
+        result(steps, batch(5))
+    if stop != "the claim let go":
+        bench.later(1)
+        assert bench.guard.sweep(bench.now)
+    bench.guard.lost(Cause.STOPPED if stop == "the claim let go" else Cause.STALLED)
+    steps = bench.call(ended=True)
+    next(steps)
+    bench.grant(term=2)
+    steps.send(True)
+    result(steps, batch(6))
+
+    assert bench.guard.sweep(bench.now + 1.0)
+
+
 def test_a_caller_whose_task_has_ended_loses_the_claim_after_a_second() -> None:
     """It handled a batch, and died of it."""
     bench = Bench()
@@ -532,6 +568,21 @@ def test_an_exception_passes_through_unchanged() -> None:
         steps.throw(error)
 
     assert raised.value is error
+
+
+def test_a_timeout_is_known_by_its_cause_too() -> None:
+    """What aiogram raises, TelegramNetworkError, says it by that alone."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    error = ConnectionError("Request timeout error")
+    error.__cause__ = TimeoutError()
+
+    with pytest.raises(ConnectionError):
+        steps.throw(error)
+
+    assert [e.outcome for e in bench.of(events.PollEnded)] == [events.Outcome.TIMEOUT]
 
 
 def test_a_refused_token_is_told_and_passed_on() -> None:

@@ -18,7 +18,7 @@ from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.instance import Instance
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import Settings
-from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.coordination.stores.memory import MemorySession, MemoryStore
 from onepoller.coordination.stores.seam import Batch, Session, Swapped
 from onepoller.coordination.wire import Delivered, Manners, OnCancel, Refused, Request
 from onepoller.testing.virtual import LoopRunner, run_virtual
@@ -542,6 +542,93 @@ def test_a_bot_that_is_retired_is_released() -> None:
 
         assert world.pollers() == ["b"]
         assert a.of(events.BotGone) == [events.BotGone(bot_id=BOT)]
+
+    world_test(body)
+
+
+def test_a_bot_that_is_retired_and_called_for_again_is_granted_to_its_new_guard() -> None:
+    """Its place in the line outlives the retired guard."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b", manners=Manners())
+        await asyncio.sleep(1)
+        b.tasks[BOT].cancel()
+        await asyncio.sleep(0.1)
+        retired = b.instance.guards[BOT]
+        b.instance.retire(retired)
+        again = b.instance.guard(BOT)
+        answer = b.instance.want(again)  # in one breath: the place in the line has not been left yet
+        await asyncio.sleep(0.1)
+        a.die()
+        await asyncio.sleep(0.1)
+
+        assert answer.done()
+        assert (retired.grant is None, again.grant is None) == (True, False)
+
+    world_test(body)
+
+
+def test_a_look_that_failed_is_not_believed_before_the_session_is_confirmed() -> None:
+    """The store's rows may still name us: one more poll on a dead session would be a second poller's."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        session, store = a.session, world.store
+        assert isinstance(session, MemorySession)
+        beat = store.beat
+
+        async def slow_beat(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            await asyncio.sleep(0.5)
+            await beat(session, report=report, confirm=confirm)
+
+        store.beat = slow_beat  # type: ignore[method-assign]
+        session.is_killed = True  # nobody is told
+        world.telegram.push(100)
+        await asyncio.sleep(3)
+
+        assert [e.count for e in a.of(events.UpdatesDropped)] == [1]
+        assert a.got == [100]
+
+    world_test(body)
+
+
+def test_who_closes_ends_its_polls_before_it_releases() -> None:
+    """A poll that is younger than 50 ms is not cancelled yet: a successor would evict an open connection."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        Process(world, "b")
+        await asyncio.sleep(1.02)
+        world.telegram.push(100)
+        await asyncio.sleep(0.04)
+        assert a.got == [100]
+        began = world.now()
+        a.runner.stop(0)
+        await a.runner.join()
+
+        assert world.now() - began == pytest.approx(0.04)
+        await asyncio.sleep(1)
+        assert world.pollers() == ["b"]
+
+    world_test(body)
+
+
+def test_a_poll_whose_loop_waits_for_the_close_is_not_waited_for() -> None:
+    """It cannot end before we have."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        began = world.now()
+        a.instance.closing_from(asyncio.get_running_loop())
+        a.runner.stop(0)
+        await a.runner.join()
+
+        assert world.now() - began == 0
 
     world_test(body)
 

@@ -11,7 +11,7 @@ import pytest
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.guard import Guard
-from onepoller.coordination.identity import BotId
+from onepoller.coordination.identity import BotId, own_identity
 from onepoller.coordination.negotiation import GATHER_LIMIT, GATHER_STEP, MANY, Negotiation
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.memory import MemoryStore
@@ -66,5 +66,34 @@ def test_a_fleet_is_one_batch(bursts: list[int], expected: float) -> None:
         await negotiation.gather()
 
         assert loop.time() - began == pytest.approx(expected, abs=GATHER_STEP / 4)
+
+    run_virtual(body())
+
+
+def test_the_caller_is_woken_before_the_claim_is_told_to_listeners() -> None:
+    """It knows its role by then; the rest of the telling is not in the way of its poll."""
+
+    async def body() -> None:
+        order: list[str] = []
+        store = MemoryStore(clock=asyncio.get_running_loop().time)
+        nothing: Any = None
+        negotiation = Negotiation(
+            store=store,
+            session=await store.open(own_identity()),
+            settings=Settings(),
+            clocks=Clocks(),
+            emit=lambda event: order.append(type(event).__name__),
+            spawn=nothing,
+            kill=nothing,
+            aims={},
+        )
+        guard: Any = Waiting(42)
+        guard.granted = lambda *_, **__: order.append("granted")
+        call: Answer[bool] = Answer()
+        call.add_done_callback(lambda _: order.append("answered"))
+        negotiation.want(guard, call)
+        await negotiation.settle_due()
+
+        assert order == ["granted", "answered", "ClaimChanged"]
 
     run_virtual(body())

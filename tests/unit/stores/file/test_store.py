@@ -345,3 +345,17 @@ def test_a_wish_that_stands_as_it_is_costs_no_write(scene: Scene) -> None:
 
     before, after = asyncio.run(body())
     assert before == after
+
+
+def test_a_claim_written_into_a_database_made_anew_is_seen_by_the_look(scene: Scene) -> None:
+    """The write itself finds that the database was replaced, and the look goes on in the new one."""
+
+    async def body() -> bool:
+        session, _ = await scene.holder()
+        for path in scene.store.database_files:
+            path.unlink(missing_ok=True)
+        swap = Swap(claim=Claim(bot_id=BotId(8), holder=session.id))
+        claim = (await scene.store.swap(session, Batch(swaps=[swap]))).written[BotId(8)]
+        return session.has_claim(claim.bot_id, claim.term)
+
+    assert asyncio.run(body())
