@@ -4,6 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 WHEEL := build/wheel
 OLDEST := build/oldest
+# Most tests wait for processes. The tests of a file stay together: they share what takes long to start.
+SIDE_BY_SIDE := -n 3 --dist loadfile
 SERVERS := prometheus
 POLICY := /usr/sbin/policy-rc.d
 
@@ -17,7 +19,7 @@ demo: .venv/.stamp ## watch two pollers of one bot find out about each other
 	@$(BIN)/onepoller demo
 
 test: .venv/.stamp ## the tests
-	@$(BIN)/pytest
+	@$(BIN)/pytest $(SIDE_BY_SIDE)
 
 check: .venv/.stamp ## lint, format, types, who may import whom
 	$(BIN)/ruff check .
@@ -49,11 +51,11 @@ test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the
 	@$(BIN)/python .ci/wheel_files.py $(WHEEL)/*.whl
 	@echo "Installing the wheel into a fresh environment."
 	$(call new-environment,$(WHEEL)/venv,$(WHEEL)/*.whl)
-	@$(WHEEL)/venv/bin/pytest
+	@$(WHEEL)/venv/bin/pytest $(SIDE_BY_SIDE)
 
 # What an old framework does that a library of today warns of is not ours.
 test-oldest: $(OLDEST)/.stamp ## the adapters' tests with the oldest frameworks that are supported
-	@$(OLDEST)/bin/pytest -W "ignore:ssl_context is deprecated:DeprecationWarning" tests/contract tests/unit/adapters
+	@$(OLDEST)/bin/pytest $(SIDE_BY_SIDE) -W "ignore:ssl_context is deprecated:DeprecationWarning" tests/contract tests/unit/adapters
 
 clean: ## remove what the other targets made
 	@rm -rf .venv build dist src/*.egg-info .coverage .hypothesis .import_linter_cache .mypy_cache .pytest_cache .ruff_cache
