@@ -59,10 +59,10 @@ def test_chunks_are_joined() -> None:
 @pytest.mark.parametrize(
     ("encoding", "packed"),
     [
-        (b"gzip", gzip.compress(b"a=1")),
+        (b"gzip", gzip.compress(b"a=1", mtime=0)),
         (b"deflate", zlib.compress(b"a=1")),
         (b"identity", b"a=1"),
-        (b"GZIP", gzip.compress(b"a=1")),
+        (b"GZIP", gzip.compress(b"a=1", mtime=0)),
     ],
 )
 def test_packed_bodies_are_unpacked(encoding: bytes, packed: bytes) -> None:
@@ -101,7 +101,7 @@ def test_a_begun_request_is_known() -> None:
         pytest.param(GET.replace(b"1.1", b"2.0"), 505, id="another version"),
         pytest.param(post(b"x", b"Content-Encoding: br"), 415, id="another encoding"),
         pytest.param(post(b"rubbish" * 9, b"Content-Encoding: gzip"), 400, id="a broken packed body"),
-        pytest.param(post(gzip.compress(b"x")[:-3], b"Content-Encoding: gzip"), 400, id="a cut packed body"),
+        pytest.param(post(gzip.compress(b"x", mtime=0)[:-3], b"Content-Encoding: gzip"), 400, id="a cut packed body"),
         pytest.param(GET[:-2] + b"X: " + b"x" * (256 << 10), 431, id="headers beyond 256 KiB"),
         pytest.param(GET[:-2] + b"Transfer-Encoding: gzip\r\n\r\n", 501, id="another transfer encoding"),
     ],
