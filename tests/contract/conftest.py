@@ -14,6 +14,7 @@ from onepoller.testing import FakeBotApi
 from tests.contract.driver import Driver, Ear
 from tests.contract.drivers.aiogram import Aiogram
 from tests.contract.drivers.httpx_loops import Httpx, HttpxSync
+from tests.contract.drivers.proxy import Sidecar
 from tests.contract.drivers.ptb import Ptb
 from tests.contract.drivers.telebot import AsyncTelebot, Telebot
 
@@ -25,6 +26,7 @@ DRIVERS: list[Driver] = [
     AsyncTelebot(),
     Httpx(),
     HttpxSync(),
+    Sidecar(),
 ]
 """Every adapter. A new one adds its driver here, and nothing else."""
 FRAMEWORKS = ("telegram", "aiogram", "TeleBot")

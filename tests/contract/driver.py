@@ -9,7 +9,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextvars import ContextVar
 from typing import Any, Protocol, Self, TypeVar
 
@@ -127,6 +127,8 @@ class Driver(Protocol):
     name: str
     dies_of: frozenset[str]
     """Faults after which the framework itself polls no more."""
+    instead: Mapping[str, list[str]]
+    """Faults that cannot reach the framework as they are, and what it hears of each."""
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook as frameworks do when they start (`drop`: the updates too), and poll.

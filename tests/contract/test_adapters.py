@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
+from math import inf
 from typing import Any
 
 import pytest
@@ -12,6 +13,7 @@ import pytest
 from onepoller import OnePoller
 from onepoller.coordination.events import Dropped, RoleChanged, UpdatesDropped, WebhookCallGuarded
 from onepoller.coordination.identity import BotId
+from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.stores.memory import MemorySession
 from onepoller.testing import FakeBotApi, Row
 from onepoller.testing.botapi import conflicts, duplicates, overlaps
@@ -23,15 +25,24 @@ KEPT = 0.9
 WEBHOOK = "https://bot.example.org/s3cret"
 CONFLICT = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
 FAULTS: dict[str, dict[str, Any]] = {
-    "unauthorized_401": {},
-    "flood_429": {"retry_after": 1},
-    "restart_500": {},
-    "html_502": {},
-    "json_502": {},
-    "broken_json_200": {},
-    "close": {},
-    "reset": {},
-    "hang": {},
+    "unauthorized_401": {"kind": "unauthorized_401"},
+    "not_found_404": {"kind": "not_found_404"},
+    "logged_out_400": {"kind": "logged_out_400"},
+    "misdirected_421": {"status": 421, "description": "Misdirected Request: unallowed token specified"},
+    "flood_429": {"kind": "flood_429", "retry_after": 1},
+    "flood_429, bare": {"status": 429, "description": "Too Many Requests"},
+    "restart_500": {"kind": "restart_500"},
+    "html_502": {"kind": "html_502"},
+    "json_502": {"kind": "json_502"},
+    "html_504": {"status": 504, "body": "<html><h1>504 Gateway Time-out</h1></html>"},
+    "html_200": {"status": 200, "body": "<html><h1>Welcome to this hotel's network</h1></html>"},
+    "empty_200": {"kind": "empty_200"},
+    "broken_json_200": {"kind": "broken_json_200"},
+    "no_result_200": {"kind": "no_result_200"},
+    "short": {"kind": "short"},
+    "close": {"kind": "close"},
+    "reset": {"kind": "reset"},
+    "hang": {"kind": "hang"},
 }
 
 pytestmark = [pytest.mark.anyio, pytest.mark.slow]
@@ -128,6 +139,21 @@ async def test_a_goodbye_releases_at_once(driver: Driver, fake: FakeBotApi, make
     assert first.arrived_at - last < KEPT
     assert one.notes.handled + two.notes.handled == made
     assert (conflicts(rows), overlaps(rows), duplicates(rows)) == ([], [], {})
+
+
+async def test_a_confirm_of_what_telegram_knows_is_not_awaited_for_its_three_seconds(
+    driver: Driver, fake: FakeBotApi, make_poller: MakePoller
+) -> None:
+    """A stop right after a batch: the poll that it cancels has brought the offset, the confirm is held."""
+    async with running(driver, fake, make_poller()) as bot:
+        await fake.wait_for(parked("one"))
+        made = push(fake, 1)
+        await bot.notes.wait(lambda notes: notes.handled == made)
+        await fake.wait_for(lambda row: parked("one")(row) and (row.offset or 0) > made[0])
+    confirms = [row for row in fake.rows() if row.is_poll and row.limit == 1]
+
+    assert [row.offset for row in confirms] in ([], [made[0] + 1])
+    assert all((row.closed_at or row.ended_at or inf) - row.arrived_at < ARRIVED + 0.4 for row in confirms)
 
 
 async def test_a_batch_is_dropped_when_the_claim_is_gone(
@@ -237,7 +263,7 @@ async def test_updates_are_not_dropped_beside_a_peer(
 async def meet(bot: Running, fake: FakeBotApi, bot_id: int, fault: str, *, dies: bool) -> list[str]:
     """Have the next poll of a bot answered with a fault, and go on; give what was heard."""
     await fake.wait_for(lambda row: row.bot_id == bot_id and row.parked_at is not None)
-    fake.fault(bot_id, fault, **FAULTS[fault])
+    fake.fault(bot_id, **FAULTS[fault])
     push(fake, 1, bot_id)
     await bot.notes.wait(lambda notes: len(notes.handled) == 1)
     if dies:
@@ -248,25 +274,38 @@ async def meet(bot: Running, fake: FakeBotApi, bot_id: int, fault: str, *, dies:
     return list(bot.notes.heard)
 
 
+def roles(told: Told) -> dict[int, list[str]]:
+    """Give what each bot has been, in its order."""
+    found: dict[int, list[str]] = {}
+    for changed in told.of(RoleChanged):
+        found.setdefault(changed.bot_id, []).append(changed.role.label)
+    return found
+
+
 async def test_faults_are_seen_as_without_us_and_the_claims_survive(
     driver: Driver, fake: FakeBotApi, make_poller: MakePoller
 ) -> None:
-    """The framework says the same, goes on or ends the same, and nobody lost a claim meanwhile."""
+    """The framework says the same, goes on or ends the same; who goes on polls by the claim it had."""
     told = Told()
     poller = make_poller(listeners=[told])
     ends = asyncio.Barrier(2 * len(FAULTS))
+    bot_of = {fault: BOT + 2 * n + 1 for n, fault in enumerate(FAULTS)}
+    seen: dict[int, list[str]] = {}
 
-    async def run(number: int, fault: str, guarded_by: OnePoller | None) -> list[str]:
-        bot_id = BOT + number
-        async with running(driver, fake, guarded_by, bot_id=bot_id) as bot:
+    async def run(bot_id: int, fault: str, poller: OnePoller | None) -> list[str]:
+        async with running(driver, fake, poller, bot_id=bot_id) as bot:
             heard = await meet(bot, fake, bot_id, fault, dies=fault in driver.dies_of)
+            await ends.wait()
+            seen.update(roles(told))
             await ends.wait()
         return heard
 
-    as_they_come = [run(2 * n, fault, None) for n, fault in enumerate(FAULTS)]
-    guarded = [run(2 * n + 1, fault, poller) for n, fault in enumerate(FAULTS)]
+    as_they_come = [run(bot_of[fault] - 1, fault, None) for fault in FAULTS]
+    guarded = [run(bot_of[fault], fault, poller) for fault in FAULTS]
     heard = await asyncio.gather(*as_they_come, *guarded)
 
     half = len(FAULTS)
-    assert dict(zip(FAULTS, heard[half:], strict=True)) == dict(zip(FAULTS, heard[:half], strict=True))
-    assert [changed.role.label for changed in told.of(RoleChanged)][:half] == ["polling"] * half
+    expected = dict(zip(FAULTS, heard[:half], strict=True)) | dict(driver.instead)
+    assert dict(zip(FAULTS, heard[half:], strict=True)) == expected
+    living = bot_of.keys() - driver.dies_of
+    assert {fault: seen[bot_of[fault]] for fault in living} == {fault: ["polling"] for fault in living}

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 
@@ -24,8 +25,8 @@ pytestmark = pytest.mark.slow
 def start(bots: Bots) -> Start:
     """Give a function that starts a bot."""
 
-    def started(name: str, kind: str, *options: str, **settings: object) -> Bot:
-        return bots._start("telebot_bot.py", name, ["--kind", kind, *options], [], settings)
+    def started(name: str, kind: str, *options: str, **settings: Any) -> Bot:
+        return bots.start("telebot", name, "--kind", kind, *options, **settings)
 
     return started
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping
 
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
@@ -24,17 +25,26 @@ class AiogramBot:
             dispatcher.start_polling(bot, polling_timeout=TIMEOUT, handle_signals=False)
         )
 
+        self._polling.add_done_callback(self._polled)
+
+    def _polled(self, polling: asyncio.Task[None]) -> None:
+        """Hear what polling died of: nobody else would."""
+        if (error := polling.exception()) is not None:
+            self.notes.hear(f"polling ended: {type(error).__name__}: {error}")
+
     async def stop(self) -> None:
-        """Stop the dispatcher, which closes the session."""
-        await self._dispatcher.stop_polling()
-        await self._polling
+        """Stop the dispatcher, which closes the session; one that died has closed it."""
+        if not self._polling.done():
+            await self._dispatcher.stop_polling()
+        await asyncio.wait((self._polling,))
 
 
 class Aiogram:
     """Its driver."""
 
     name = "aiogram"
-    dies_of: frozenset[str] = frozenset()
+    dies_of = frozenset({"no_result_200"})
+    instead: Mapping[str, list[str]] = {}
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook as the templates of aiogram do, then poll."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 import httpx
@@ -99,6 +100,7 @@ class Httpx:
 
     name = "httpx"
     dies_of: frozenset[str] = frozenset()
+    instead: Mapping[str, list[str]] = {}
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook, then poll."""
@@ -122,6 +124,7 @@ class HttpxSync:
 
     name = "httpx, sync"
     dies_of: frozenset[str] = frozenset()
+    instead: Mapping[str, list[str]] = {}
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook, then poll."""

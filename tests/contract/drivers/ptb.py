@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 from telegram import Update
@@ -55,7 +56,8 @@ class Ptb:
     """Its driver."""
 
     name = "ptb"
-    dies_of = frozenset({"unauthorized_401"})
+    dies_of = frozenset({"unauthorized_401", "not_found_404"})
+    instead: Mapping[str, list[str]] = {}
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Build an application, and start it."""

@@ -6,6 +6,7 @@ import asyncio
 import contextvars
 import re
 import threading
+from collections.abc import Mapping
 from typing import Any
 
 from telebot import ExceptionHandler, TeleBot, apihelper, asyncio_helper
@@ -17,6 +18,8 @@ from onepoller import OnePoller
 from onepoller.adapters.telebot import guard
 from tests.contract.driver import SLACK, TIMEOUT, Notes, Running
 
+_POLL = 1
+"""Of each poll of a TeleBot, seconds: it waits 5 s longer for an answer, whatever it is told."""
 _root = contextvars.ContextVar("root", default="https://api.telegram.org")
 
 
@@ -98,7 +101,7 @@ class SyncBot:
         self._thread.start()
 
     def _run(self) -> None:
-        self._bot.polling(non_stop=True, timeout=int(TIMEOUT + SLACK), long_polling_timeout=TIMEOUT)
+        self._bot.polling(non_stop=True, timeout=int(TIMEOUT + SLACK), long_polling_timeout=_POLL)
 
     async def stop(self) -> None:
         """Stop polling; a poll that is open is answered first."""
@@ -114,6 +117,7 @@ class Telebot:
     """The driver of a TeleBot."""
 
     dies_of: frozenset[str] = frozenset()
+    instead: Mapping[str, list[str]] = {}
 
     def __init__(self, name: str, *, threaded: bool) -> None:
         self.name = name
@@ -178,6 +182,7 @@ class AsyncTelebot:
 
     name = "telebot, async"
     dies_of: frozenset[str] = frozenset()
+    instead: Mapping[str, list[str]] = {}
 
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook, then poll."""

@@ -22,8 +22,15 @@ from tests.e2e.bots.at_server import PATIENCE, Telegram
 
 PROGRAMS = Path(__file__).parent
 ROOT = PROGRAMS.parents[2]
-
-
+KINDS = {
+    "bare": "bare.py",
+    "ptb": "ptb.py",
+    "aiogram": "aiogram_bot.py",
+    "telebot": "telebot_bot.py",
+    "by hand": "by_hand.py",
+    "herd": "herd.py",
+}
+"""The programs of this folder that take a name, a server, a token, and options."""
 _LOOK_EVERY = 0.1
 """Seconds between two looks at a bot's log."""
 
@@ -31,12 +38,19 @@ _LOOK_EVERY = 0.1
 class Bot:
     """One process of a bot. Its lines are read by a thread; everything else is the caller's."""
 
-    def __init__(self, name: str, command: Sequence[str], environment: dict[str, str], log: Path) -> None:
+    def __init__(
+        self,
+        name: str,
+        command: Sequence[str],
+        environment: dict[str, str],
+        log: Path,
+        popen: Callable[..., Any] = subprocess.Popen,
+    ) -> None:
         self.name = name
         self.said: list[dict[str, Any]] = []
         self._log = log
         with log.open("w") as stderr:
-            self.process = subprocess.Popen(
+            self.process = popen(
                 command,
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
@@ -115,7 +129,7 @@ class Bot:
 
     def ended(self, *, timeout: float = PATIENCE) -> int:
         """Wait until it has ended and everything that it said is read; its exit code."""
-        code = self.process.wait(timeout)
+        code: int = self.process.wait(timeout)
         self._reader.join(timeout)
         return code
 
@@ -143,6 +157,8 @@ class Bots:
         self.state = folder / "state"
         self._folder = folder
         self._all: list[Bot] = []
+        self.popen_of: dict[str, Callable[..., Any]] = {}
+        """What starts a program of a kind, where a new interpreter would take too long."""
 
     def __iter__(self) -> Iterator[Bot]:
         """Everybody who was started."""
@@ -153,13 +169,13 @@ class Bots:
         for bot in self._all:
             bot.close()
 
-    def bare(self, name: str, *options: str, before: Sequence[str] = (), **settings: object) -> Bot:
+    def bare(self, name: str, *options: str, before: Sequence[str] = (), **settings: Any) -> Bot:
         """Start a bare loop. Settings are those of the environment: `lease=2` is ONEPOLLER_LEASE=2."""
-        return self._start("bare.py", name, options, before, settings)
+        return self.start("bare", name, *options, before=before, **settings)
 
-    def ptb(self, name: str, *options: str, before: Sequence[str] = (), **settings: object) -> Bot:
+    def ptb(self, name: str, *options: str, before: Sequence[str] = (), **settings: Any) -> Bot:
         """Start a python-telegram-bot application."""
-        return self._start("ptb.py", name, options, before, settings)
+        return self.start("ptb", name, *options, before=before, **settings)
 
     def handled(self) -> Counter[int]:
         """How often each update was handled, by whomever."""
@@ -204,27 +220,30 @@ class Bots:
 
     def herd(self, kind: str) -> Herd:
         """Start a warm parent that forks bots."""
-        return Herd(self._start("herd.py", kind, [], [], {}), self.telegram)
+        return Herd(self.start("herd", kind), self.telegram)
 
-    def _start(
+    def start(
         self,
-        program: str,
+        kind: str,
         name: str,
-        options: Sequence[str],
-        before: Sequence[str],
-        settings: dict[str, object],
+        *options: str,
+        before: Sequence[str] = (),
+        url: str = "",
+        **settings: object,
     ) -> Bot:
+        """Start a bot of this kind: one of this folder's programs. `url`: not at the server, at a proxy."""
         command = [
             *before,
             sys.executable,
-            str(PROGRAMS / program),
+            str(PROGRAMS / KINDS[kind]),
             name,
-            self.telegram.url,
+            url or self.telegram.url,
             self.telegram.token,
             *options,
         ]
         log = self._folder / f"{len(self._all)}-{name}.log"
-        bot = Bot(name, command, self.environment({"label": name} | settings), log)
+        popen = subprocess.Popen if before else self.popen_of.get(kind, subprocess.Popen)
+        bot = Bot(name, command, self.environment({"label": name} | settings), log, popen)
         self._all.append(bot)
         return bot
 

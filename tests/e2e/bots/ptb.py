@@ -3,7 +3,8 @@
 By default `run_polling`. With `--by-hand` it starts and stops its updater on orders, a line each on stdin:
 `start`, `stop`, `reload` (stop and start), `second` (another application of the same bot beside the first),
 `kill-loop` (its polling task is cancelled behind its back), `block` (of the event loop, for good). An update
-counts as handled when `--work` seconds have passed. It ends with its stdin.
+counts as handled when `--work` seconds have passed. It ends with its stdin. With `--plain` it knows nothing
+of onepoller.
 """
 
 from __future__ import annotations
@@ -33,7 +34,8 @@ def application(given: argparse.Namespace, name: str) -> AnyApplication:
     builder = (
         ApplicationBuilder().token(given.token).base_url(f"{given.url}/bot").get_updates_request(polling)
     )
-    guard(builder)
+    if not given.plain:
+        guard(builder)
 
     async def handle(update: Update, _: ContextTypes.DEFAULT_TYPE) -> None:
         await asyncio.sleep(given.work)
@@ -107,9 +109,11 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--read-timeout", type=float, default=5.0)
     parser.add_argument("--work", type=float, default=0.0)
     parser.add_argument("--by-hand", action="store_true")
+    parser.add_argument("--plain", action="store_true")
     given = parser.parse_args(arguments)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
-    onepoller.default().listen(hear)
+    if not given.plain:
+        onepoller.default().listen(hear)
     if given.by_hand:
         asyncio.run(ByHand(given).run())
         return

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import signal
 import socket
 import time
 
@@ -12,7 +11,7 @@ import pytest
 from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import Bots
-from tests.e2e.scenarios.frameworks import FRAMEWORKS, start
+from tests.e2e.scenarios.frameworks import EVERYBODY, Cast, terminate, wait_standby
 
 pytestmark = pytest.mark.slow
 SHORT = pytest.param(2.0, 2.0, 2, id="short")
@@ -33,28 +32,27 @@ def free_address() -> str:
         return f"127.0.0.1:{server.getsockname()[1]}"
 
 
-@pytest.mark.parametrize("kind", FRAMEWORKS)
+@pytest.mark.parametrize("kind", EVERYBODY)
 @pytest.mark.parametrize(("side_by_side", "lease", "timeout"), [SHORT, FULL])
 def test_a_rolling_deploy_under_load(
-    telegram: Telegram, bots: Bots, kind: str, *, side_by_side: float, lease: float, timeout: int
+    telegram: Telegram, bots: Bots, cast: Cast, kind: str, *, side_by_side: float, lease: float, timeout: int
 ) -> None:
     """The standby is ready, sends no poll while the old one polls, and takes over without a loss or a 409."""
-    old = start(bots, kind, "old", "--timeout", str(timeout), lease=lease)
+    old = cast.start(kind, "old", "--timeout", str(timeout), lease=lease)
     telegram.wait_parked("old")
     telegram.push(1000, every=0.5)
     address = free_address()
-    new = start(bots, kind, "new", "--timeout", str(timeout), lease=lease, metrics=address)
+    new = cast.start(kind, "new", "--timeout", str(timeout), lease=lease, metrics=address)
     deadline = time.monotonic() + PATIENCE
     while not is_ready(address):
         assert time.monotonic() < deadline, new.log
         time.sleep(0.1)
-    new.wait_said(role="standby")
+    wait_standby(new)
     time.sleep(side_by_side)
     asked_at = telegram.control.now()
     assert {row.poller for row in polls(telegram.rows())} == {"old"}
 
-    old.send(signal.SIGTERM)
-    assert old.ended(timeout=30) == 0
+    assert terminate(old) == 0
     new.wait(lambda bot: len(bot.handled) >= 4)
 
     handled = bots.wait_all_handled()

@@ -97,9 +97,11 @@ class Connection(asyncio.Protocol):
             asyncio.get_running_loop().call_soon(self._read_on)
 
     def cut(self, cut: Cut) -> None:
-        """End the connection without an answer."""
+        """End the connection without an answer, or in the middle of one."""
         if self._transport is None:
             return
+        if cut is Cut.SHORT:
+            self._transport.write(replies.wire_short(replies.EMPTY))
         if cut is Cut.RESET:
             sock = self._transport.get_extra_info("socket")
             sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

@@ -28,6 +28,7 @@ NAMED: Mapping[str, Reply | Cut] = {
     "empty_200": Reply(status=200, body=b""),
     "broken_json_200": Reply(status=200, body=b'{"ok":true,"result":[{"upda'),
     "close": Cut.CLOSE,
+    "short": Cut.SHORT,
     "reset": Cut.RESET,
     "hang": Cut.HANG,
 }

@@ -43,9 +43,10 @@ class Reply:
 
 @unique
 class Cut(Enum):
-    """An answer that never comes: only faults make one."""
+    """An answer that never comes, or not to its end: only faults make one."""
 
     CLOSE = "close"  # FIN, no byte of an answer
+    SHORT = "short"  # FIN, before the body is as long as its head has declared
     RESET = "reset"  # RST
     HANG = "hang"  # the connection stays open, for ever
 
@@ -87,6 +88,11 @@ def wire(reply: Reply) -> bytes:
         f"Content-Type: {reply.content_type}\r\n{again}Content-Length: {len(reply.body)}\r\n\r\n"
     )
     return head.encode("latin-1") + reply.body
+
+
+def wire_short(reply: Reply) -> bytes:
+    """Give the bytes of an answer that breaks off in its body."""
+    return wire(reply)[: -len(reply.body) // 2]
 
 
 def bare(status: int) -> bytes:

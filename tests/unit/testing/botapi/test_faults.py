@@ -58,12 +58,20 @@ def test_a_call_that_hangs_ends_when_its_client_goes(stage: Stage) -> None:
     assert stage.row(hung).closed_at == 101
 
 
-@pytest.mark.parametrize("cut", [Cut.CLOSE, Cut.RESET])
+@pytest.mark.parametrize("cut", [Cut.CLOSE, Cut.SHORT, Cut.RESET])
 def test_a_cut_connection_is_told_to_the_carrier(stage: Stage, cut: Cut) -> None:
     """The carrier cuts it."""
     stage.api.inject(BOT, Fault(answer=cut))
 
     assert stage.answers[stage.poll(0, 1, at=0)].reply is cut
+
+
+def test_a_short_answer_declares_more_than_it_has() -> None:
+    """Its head is whole, its body breaks off."""
+    head, _, body = replies.wire_short(replies.EMPTY).partition(b"\r\n\r\n")
+
+    assert f"Content-Length: {len(replies.EMPTY.body)}".encode() in head
+    assert 0 < len(body) < len(replies.EMPTY.body)
 
 
 @pytest.mark.parametrize(

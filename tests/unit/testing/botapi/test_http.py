@@ -101,7 +101,7 @@ def test_a_begun_request_is_known() -> None:
         pytest.param(GET.replace(b"1.1", b"2.0"), 505, id="another version"),
         pytest.param(post(b"x", b"Content-Encoding: br"), 415, id="another encoding"),
         pytest.param(post(b"rubbish" * 9, b"Content-Encoding: gzip"), 400, id="a broken packed body"),
-        pytest.param(post(gzip.compress(b"x", mtime=0)[:-3], b"Content-Encoding: gzip"), 400, id="a cut packed body"),
+        pytest.param(post(gzip.compress(b"x")[:-3], b"Content-Encoding: gzip"), 400, id="a cut packed body"),
         pytest.param(GET[:-2] + b"X: " + b"x" * (256 << 10), 431, id="headers beyond 256 KiB"),
         pytest.param(GET[:-2] + b"Transfer-Encoding: gzip\r\n\r\n", 501, id="another transfer encoding"),
     ],
@@ -116,7 +116,7 @@ def test_a_body_has_a_limit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(http, "MOST_BODY_BYTES", 10)
 
     assert status_of(post(b"x" * 11)) == 413
-    assert status_of(post(gzip.compress(b"x" * 11, mtime=0)[:10], b"Content-Encoding: gzip")) == 400
+    assert status_of(post(gzip.compress(b"x" * 11)[:10], b"Content-Encoding: gzip")) == 400
     monkeypatch.setattr(http, "MOST_BODY_BYTES", 100)
     assert status_of(post(gzip.compress(b"x" * 1000), b"Content-Encoding: gzip")) == 413
 
