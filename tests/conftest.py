@@ -10,6 +10,7 @@ from __future__ import annotations
 import ipaddress
 import os
 import shutil
+import signal
 import socket
 import sys
 import threading
@@ -26,6 +27,10 @@ for _room in ("adapters", "coordination", "metrics"):
 
 hypothesis.settings.register_profile("onepoller", derandomize=True, deadline=None)
 hypothesis.settings.load_profile("onepoller")
+
+# A shell starts what runs in its background with SIGINT ignored, and so would be every program under test.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
