@@ -205,8 +205,11 @@ class Negotiation:
         """Write a plan; what was refused is looked at again. Gives the bots whose claim was written."""
         swapped = await self._store.swap(self.session, plan.batch(own=self.session.id))
         for wish in plan.wishes:
-            if wish.bot_id in self._queue.wanted:
-                self._queue.wanted[wish.bot_id].is_recorded = True
+            wanted = self._queue.wanted.get(wish.bot_id)
+            if wanted is not None and not wanted.is_recorded:
+                wanted.is_recorded = True
+                # Whoever let the claim go between our read and this write knew nobody to wake.
+                self.agenda.touch(wish.bot_id)
         for swap in plan.swaps:
             written = swapped.written.get(swap.claim.bot_id)
             if written is None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
 
@@ -15,6 +16,7 @@ from onepoller.coordination.identity import BotId, own_identity
 from onepoller.coordination.negotiation import GATHER_LIMIT, GATHER_STEP, MANY, Negotiation
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.memory import MemoryStore
+from onepoller.coordination.stores.seam import Batch, Session, Swap, Swapped
 from onepoller.testing.virtual import run_virtual
 
 
@@ -95,5 +97,53 @@ def test_the_caller_is_woken_before_the_claim_is_told_to_listeners() -> None:
         await negotiation.settle_due()
 
         assert order == ["granted", "answered", "ClaimChanged"]
+
+    run_virtual(body())
+
+
+def test_a_claim_that_is_let_go_before_the_wish_is_written_is_not_missed() -> None:
+    """Who lets go in between knows nobody to wake: the newcomer looks again once its wish stands."""
+
+    async def body() -> None:
+        store = MemoryStore(clock=asyncio.get_running_loop().time)
+        holder, own = await store.open(own_identity()), await store.open(own_identity())
+        first = (await store.read({BotId(42)})).claims[BotId(42)]
+        taken = await store.swap(holder, Batch(swaps=[Swap(claim=replace(first, holder=holder.id))]))
+        nothing: Any = None
+        negotiation = Negotiation(
+            store=store,
+            session=own,
+            settings=Settings(),
+            clocks=Clocks(),
+            emit=lambda _: None,
+            spawn=nothing,
+            kill=nothing,
+            aims={},
+        )
+        lets_go = Batch(swaps=[Swap(claim=replace(taken.written[BotId(42)], holder=None))])
+        roles: list[str] = []
+        guard: Any = Waiting(42)
+
+        def denied(*_: object) -> None:
+            roles.append("standby")
+            told.set()
+
+        guard.denied, guard.granted = denied, lambda *_, **__: roles.append("polling")
+        told = asyncio.Event()
+        write = store.swap
+
+        async def swap(session: Session, batch: Batch) -> Swapped:
+            if told.is_set():
+                told.clear()
+                await write(holder, lets_go)
+            return await write(session, batch)
+
+        store.swap = swap  # type: ignore[method-assign]
+        negotiation.want(guard, Answer())
+        await negotiation.settle_due()
+        await asyncio.wait_for(negotiation.agenda.wait(), 0.5)
+        await negotiation.settle_due()
+
+        assert roles == ["standby", "polling"]
 
     run_virtual(body())
