@@ -108,7 +108,7 @@ class Httpx:
         client = httpx.AsyncClient(
             base_url=f"{url}/bot{token}/",
             transport=None if poller is None else AsyncGuardedTransport(poller=poller),
-            timeout=TIMEOUT + SLACK,
+            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=20.0),  # dozens connect at once
             trust_env=False,
         )
         try:
@@ -132,7 +132,7 @@ class HttpxSync:
         client = httpx.Client(
             base_url=f"{url}/bot{token}/",
             transport=None if poller is None else GuardedTransport(poller=poller),
-            timeout=TIMEOUT + SLACK,
+            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=20.0),  # dozens connect at once
             trust_env=False,
         )
         parameters = {"drop_pending_updates": drop}
