@@ -85,7 +85,7 @@ def test_what_is_missing_is_named(missing: set[str], extras: str, monkeypatch: p
 def test_bots_behind_proxies_go_on_in_either_language(language: Language | None, tmp_path: Path) -> None:
     """Every promise of the last act holds; without a proxy grammY exits, a loop does not."""
     if language is None:
-        pytest.skip("node or grammY is not at hand")
+        pytest.skip("install node and npm, and run tests/e2e/proxy, which fetch grammY")
     screen = Screen(Console(file=io.StringIO()))
     with spawn() as control, Bots(control, tmp_path) as bots:
         findings = proxies.ACT.play(cast(bots, control, screen, replace(SHORT, pairs=2), language))

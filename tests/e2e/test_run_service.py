@@ -162,7 +162,7 @@ AS_PID_1 = "unshare --pid --fork --mount-proc --kill-child"
 def test_as_pid_1_it_reaps_orphans(bots: Bots) -> None:
     """Processes that its child has left behind do not stay as zombies."""
     if shutil.which("unshare") is None:
-        pytest.skip("needs unshare")
+        pytest.skip("needs unshare (package util-linux) and the right to make a PID namespace")
     ours = [sys.executable, "-m", "onepoller", "run", "--bot", "5", "--", sys.executable, "-c", ORPHANS]
     result = subprocess.run(
         [*AS_PID_1.split(), *ours],
@@ -179,7 +179,7 @@ def test_as_pid_1_it_reaps_orphans(bots: Bots) -> None:
 def test_as_pid_1_it_hands_on_sigterm(telegram: Telegram, runs: Runs) -> None:
     """The kernel keeps signals without a handler from PID 1; this one has one."""
     if shutil.which("unshare") is None:
-        pytest.skip("needs unshare")
+        pytest.skip("needs unshare (package util-linux) and the right to make a PID namespace")
     run = runs.start("a", before="unshare --pid --fork --mount-proc --kill-child")
     telegram.wait_parked("a")
     children = Path(f"/proc/{run.pid}/task/{run.pid}/children").read_text().split()

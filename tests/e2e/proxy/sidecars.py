@@ -127,7 +127,7 @@ def node_modules() -> Path:
     """The packages of the JavaScript bots, installed once; skips the test where that is not possible."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        pytest.skip("node and npm are not installed")
+        pytest.skip("install node and npm (packages nodejs and npm): grammY and Telegraf run on them")
     wanted = NODE / "package.json"
     place = ROOT / "build" / f"node-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
     if not (place / "node_modules").is_dir():
