@@ -160,6 +160,7 @@ def test_processes_of_one_program_are_one_poller(method: str, server: Server, te
     greeted = telegram.control.wait_for(lambda row: is_greeting(row, telegram), count=3)
     assert {row.poller for row in polls(telegram.rows())} == {poller}
     wait_answered(telegram, by=poller)
+    server.wait_logged(r"(?s)((standing by.*){2})")
 
     os.kill(int(poller), signal.SIGKILL)
     successor = wait_polls(telegram, after=greeted.seq, unlike=[poller])
