@@ -45,11 +45,11 @@ class Elsewhere:
 class Polls:
     """The getUpdates of all clients."""
 
-    def __init__(self, poller: process.OnePoller, upstream: Upstream) -> None:
+    def __init__(self, poller: process.OnePoller, upstream: Upstream, *, lets_go: bool = True) -> None:
         self._poller = poller
         self._upstream = upstream
         self._loop = asyncio.get_running_loop()
-        self.line = Line(poller.settings, self._let_go)
+        self.line = Line(poller.settings, self._let_go if lets_go else lambda _: None)
         self._open: set[Client] = set()
         self._ended: asyncio.Event | None = None
         self._caller = Elsewhere()

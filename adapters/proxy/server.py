@@ -45,6 +45,9 @@ class Place:
     """The bots that are served; empty: all."""
     most: int = 1000
     """How many clients fit."""
+    lets_go: bool = True
+    """Whether a bot is let go once its last client has left. Where another has the claim, that is theirs
+    to say: later polls would not meet a guard that was retired behind their back."""
 
     def __post_init__(self) -> None:
         """Check what can be checked before anything is opened."""
@@ -72,7 +75,7 @@ class Proxy:
         self._poller.describe("proxy", self.status)
         place = self._place
         self._upstream = await self._opened.enter_async_context(Upstream(place.api_root.rstrip("/")))
-        self._polls = Polls(self._poller, self._upstream)
+        self._polls = Polls(self._poller, self._upstream, lets_go=place.lets_go)
         self._webhooks = Webhooks(self._poller, self._upstream, self._polls.line)
         self._sockets = sockets = Sockets(self._handle, line=self._polls.line, most=place.most, logger=_log)
         self._listener = await self._listen()

@@ -79,3 +79,17 @@ def test_with_a_proxy_a_bot_that_stops_polling_is_started_anew(telegram: Telegra
     assert has_ended(frozen)
     telegram.push()
     holder.wait_handled(telegram.pushed())
+
+
+def test_with_a_proxy_a_bot_that_is_slow_to_start_polls_after_a_restart(
+    telegram: Telegram, runs: Runs
+) -> None:
+    """For longer than the proxy keeps a bot whose clients have gone: here `run` keeps it."""
+    holder = start_behind_proxy(runs, telegram, "a", run="--restart always", starting=1.5)
+    holder.wait_said(began="a")
+    telegram.push()
+    holder.wait_handled(telegram.pushed())
+    os.kill(pid_of(holder), signal.SIGKILL)
+    holder.wait(lambda bot: len([said for said in bot.said if "began" in said]) == 2)
+    telegram.push()
+    holder.wait_handled(telegram.pushed())

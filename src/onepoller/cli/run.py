@@ -120,7 +120,7 @@ async def _sidecar(given: Given, poller: OnePoller, bot_id: BotId) -> AsyncItera
         from onepoller.adapters.proxy.server import Place, Proxy
     except ImportError as error:
         raise SetupError("run: --proxy needs aiohttp: pip install 'onepoller[proxy]'") from error
-    place = Place(host="127.0.0.1", port=0, api_root=given.api_root, bots=frozenset({bot_id}))
+    place = Place(host="127.0.0.1", port=0, api_root=given.api_root, bots=frozenset({bot_id}), lets_go=False)
     async with Proxy(poller, place) as proxy:
         yield proxy.url
 

@@ -85,14 +85,14 @@ def assert_undisturbed(telegram: Telegram) -> None:
     assert (overlaps(rows), conflicts(rows)) == ([], [])
 
 
-VIA_PROXY = 'exec "$1" "$2" "$3" "$TELEGRAM_API_ROOT" "$4"'
-"""The bot takes the root of the Bot API from the variable."""
+VIA_PROXY = 'sleep "$5"; exec "$1" "$2" "$3" "$TELEGRAM_API_ROOT" "$4"'
+"""The bot takes the root of the Bot API from the variable, and its time to start."""
 
 
 def start_behind_proxy(
-    runs: Runs, telegram: Telegram, name: str, *, run: str = "", **settings: object
+    runs: Runs, telegram: Telegram, name: str, *, run: str = "", starting: float = 0.0, **settings: object
 ) -> Bot:
-    """Start a `run --proxy` whose bot polls through it."""
-    child = ["sh", "-c", VIA_PROXY, "sh", sys.executable, UNGUARDED, name, telegram.token]
+    """Start a `run --proxy` whose bot polls through it, after so many seconds."""
+    child = ["sh", "-c", VIA_PROXY, "sh", sys.executable, UNGUARDED, name, telegram.token, str(starting)]
     ours = f"--proxy --api-root {telegram.url} {run}"
     return runs.command(name, child, run=ours, before="", **settings)
