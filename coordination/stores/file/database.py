@@ -16,7 +16,7 @@ from collections.abc import Callable
 from typing import TypeVar
 
 from onepoller.coordination.errors import StoreBusy, StoreFull, StoreUnavailable
-from onepoller.coordination.stores.file import locks, room
+from onepoller.coordination.stores.file import locks, log
 from onepoller.coordination.stores.file.connection import Damaged, Occupied, Replaced, translated
 from onepoller.coordination.stores.file.marks import Inode, Marks, inode_at
 from onepoller.coordination.stores.file.places import Places
@@ -99,11 +99,11 @@ class Database:
                 return self.generation, 0
             return self.generation, self._connection.execute("PRAGMA data_version").fetchone()[0]
 
-    def empty_log(self) -> None:
-        """See `room.empty`."""
+    def keep_log_short(self) -> None:
+        """See `log`; for a moment when nothing hurries."""
         with self.lock:
             if self._connection is not None:
-                room.empty(self._connection)
+                log.keep_short(self._connection, self._places.database_files[1])
 
     def close(self) -> None:
         """Close the connection; the next call opens another one."""

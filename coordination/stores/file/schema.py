@@ -2,7 +2,9 @@
 
 A database records its own inode: a copy that was put back (a backup, a moved directory) would make terms go
 back and sessions rise again, so it is as good as damaged. Terms begin at the creation time in seconds times
-2^20, with its fraction, so that they do not go back when a database is made anew.
+2^20, with its fraction, so that they do not go back when a database is made anew. The first session after
+each boot raises that beginning to the present: whatever of the last grants a power cut took back, the next
+grant of each claim is higher.
 """
 
 from __future__ import annotations
@@ -19,7 +21,7 @@ from onepoller.coordination.stores.file.rows import CLAIM, SESSION, WISH
 _APPLICATION = 0x6F6E6570  # "onep"
 _VERSION = 1
 _TABLES = """
-CREATE TABLE meta (inode INTEGER NOT NULL, first_term INTEGER NOT NULL);
+CREATE TABLE meta (inode INTEGER NOT NULL, first_term INTEGER NOT NULL, boot TEXT NOT NULL);
 CREATE TABLE sessions (
     id TEXT PRIMARY KEY, inode INTEGER NOT NULL, lease REAL NOT NULL, identity TEXT NOT NULL,
     is_over INTEGER NOT NULL DEFAULT 0
@@ -61,7 +63,7 @@ def condition_of(connection: sqlite3.Connection, *, inode: int) -> Condition:
             " run one version, or give each its own directory."
         )
     try:
-        own = connection.execute("SELECT inode FROM meta").fetchone()
+        own = connection.execute("SELECT inode, boot FROM meta").fetchone()
         for columns, table in ((CLAIM, "claims"), (WISH, "wishes"), (SESSION, "sessions")):
             connection.execute(f"SELECT {columns} FROM {table} LIMIT 1").fetchone()  # noqa: S608  # our own names
     except sqlite3.OperationalError as error:
@@ -77,13 +79,24 @@ def create(connection: sqlite3.Connection, *, inode: int) -> None:
     """Make the tables, inside a transaction of the caller's."""
     for statement in filter(str.strip, _TABLES.split(";")):
         connection.execute(statement)
-    connection.execute("INSERT INTO meta VALUES (?, ?)", (inode, identity.first_term(time.time())))
+    connection.execute(
+        "INSERT INTO meta VALUES (?, ?, ?)", (inode, identity.first_term(time.time()), identity.boot_id())
+    )
     connection.execute(f"PRAGMA application_id = {_APPLICATION}")
     connection.execute(f"PRAGMA user_version = {_VERSION}")
 
 
+def note_boot(connection: sqlite3.Connection) -> None:
+    """Raise where terms begin, once a boot; where boots have no names, at each call. Inside a write."""
+    boot = identity.boot_id()
+    connection.execute(
+        "UPDATE meta SET boot = ?, first_term = max(first_term, ?) WHERE boot <> ? OR boot = ''",
+        (boot, identity.first_term(time.time()), boot),
+    )
+
+
 def first_term(connection: sqlite3.Connection) -> Term:
-    """Where this database's terms begin."""
+    """A claim that changes hands gets this term or a higher one."""
     return Term(connection.execute("SELECT first_term FROM meta").fetchone()[0])
 
 

@@ -12,14 +12,14 @@ import os
 import sqlite3
 import threading
 import time
-from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator, Sequence
+from collections.abc import AsyncIterator, Callable, Collection, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
-from onepoller.coordination.stores.file import fitness, reading, rebuild, room, writing
+from onepoller.coordination.stores.file import fitness, reading, rebuild, writing
 from onepoller.coordination.stores.file.connection import Replaced
 from onepoller.coordination.stores.file.database import Database
 from onepoller.coordination.stores.file.fork import forks
@@ -112,18 +112,15 @@ class FileStore:
             await self._database.ready()
             own, row = self._new_session(identity)
 
-        def enter(tables: sqlite3.Connection) -> Sequence[SessionRow]:
-            room.stretch(self._places.database_files[1])
-            return writing.enter(tables, row, is_dead=self._observer.is_dead)
-
         try:
-            gone = await self._database.write(enter)
+            gone = await self._database.write(
+                lambda tables: writing.enter(tables, row, is_dead=self._observer.is_dead)
+            )
             await self._keep_up(own)
         except BaseException:
             self._drop(own)
             own.file.unlink()
             raise
-        self._database.empty_log()
         self._ended += gone
         self._tidy()
         return own
@@ -159,6 +156,7 @@ class FileStore:
 
         with system_errors(self.directory), self._ending(own):
             await self._keep_up(own)
+            self._database.keep_log_short()
             if not confirm and self._boot_clock() < own.deadline:
                 try:
                     own.look(beat)

@@ -41,14 +41,13 @@ def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, pr
     The same statements each time, so that a takeover finds them compiled.
     """
     check_alive(connection, writer)
-    versions = _versions(connection, [swap.claim.bot_id for swap in batch.swaps])
+    versions, holders = _standing_claims(connection, [swap.claim.bot_id for swap in batch.swaps])
     matching = [swap for swap in batch.swaps if versions.get(swap.claim.bot_id, 0) == swap.claim.version]
     required = {swap.requires_over for swap in matching if swap.requires_over is not None}
     over, ended = _prove(connection, required, prove)
-    is_new = any(not swap.claim.version for swap in matching)
-    first_term = schema.first_term(connection) if is_new else Term(0)
+    first_term = schema.first_term(connection)
     written = {
-        swap.claim.bot_id: _next(swap.claim, first_term)
+        swap.claim.bot_id: _next(swap.claim, first_term, holders.get(swap.claim.bot_id, ""))
         for swap in matching
         if swap.requires_over is None or swap.requires_over in over
     }
@@ -62,6 +61,7 @@ def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, pr
 
 def enter(connection: sqlite3.Connection, row: SessionRow, *, is_dead: Proof) -> Sequence[SessionRow]:
     """Add a session, and forget those that died holding nothing; gives the files to unlink."""
+    schema.note_boot(connection)
     connection.execute(
         f"INSERT OR REPLACE INTO sessions ({SESSION}) VALUES (?, ?, ?, ?, 0)",  # noqa: S608  # our own names
         (row.id, row.inode, row.lease, row.identity),
@@ -103,10 +103,14 @@ def sessions(connection: sqlite3.Connection) -> Iterator[SessionRow]:
     return map(session_of, connection.execute(f"SELECT {SESSION} FROM sessions"))  # noqa: S608  # our own names
 
 
-def _versions(connection: sqlite3.Connection, bots: Sequence[BotId]) -> dict[BotId, int]:
+def _standing_claims(
+    connection: sqlite3.Connection, bots: Sequence[BotId]
+) -> tuple[dict[BotId, int], dict[BotId, SessionId | None]]:
+    """The versions and the holders of these bots' claims, where there are any."""
     these, ids = among("bot_id", bots)
-    query = f"SELECT bot_id, version FROM claims WHERE {these}"  # noqa: S608  # our own names
-    return dict(connection.execute(query, (ids,)).fetchall())
+    query = f"SELECT bot_id, version, holder FROM claims WHERE {these}"  # noqa: S608  # our own names
+    rows = connection.execute(query, (ids,)).fetchall()
+    return {row[0]: row[1] for row in rows}, {row[0]: row[2] for row in rows}
 
 
 def _prove(
@@ -129,13 +133,16 @@ def _end(connection: sqlite3.Connection, ended: Collection[SessionRow]) -> None:
     connection.executemany("DELETE FROM wishes WHERE session = ?", ids)
 
 
-def _next(claim: Claim, first_term: Term) -> Claim:
-    """The claim as it is written. Spelled out: `dataclasses.replace` takes 80 ms for 10,000."""
+def _next(claim: Claim, first_term: Term, former: SessionId | str | None) -> Claim:
+    """The claim as it is written; no holder keeps another term than its own.
+
+    Spelled out: `dataclasses.replace` takes 80 ms for 10,000.
+    """
     return Claim(
         bot_id=claim.bot_id,
         version=claim.version + 1,
         holder=claim.holder,
-        term=claim.term if claim.version else max(claim.term, first_term),
+        term=claim.term if claim.holder == former else max(claim.term, first_term),
         since=claim.since,
         heir=claim.heir,
         clean=claim.clean,

@@ -84,10 +84,7 @@ def _set_up(stack: ExitStack, screen: Screen, folder: Path, pace: Pace) -> Stage
     )
     control = stack.enter_context(spawn())
     bots = stack.enter_context(Bots(control, folder))
-    stage = cast(bots, control, screen, pace, languages.at_hand())
-    # A claim ends with an fsync; on a fresh clone that would wait for what pip has just written.
-    os.sync()
-    return stage
+    return cast(bots, control, screen, pace, languages.at_hand())
 
 
 def _play(stage: Stage) -> Played:
