@@ -10,7 +10,7 @@ SERVERS := prometheus
 POLICY := /usr/sbin/policy-rc.d
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench soak servers test-wheel test-oldest clean
+.PHONY: help demo test check bench simulate soak servers test-wheel test-oldest clean
 
 help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
@@ -29,6 +29,11 @@ check: .venv/.stamp ## lint, format, types, who may import whom
 
 bench: .venv/.stamp ## the benchmarks
 	@$(BIN)/python benchmarks/run.py
+
+# Thousands of runs on virtual time: the promises checked, a table, a picture.
+SEEDS ?= 10000
+simulate: .venv/.stamp ## thousands of runs on virtual time, with every promise checked
+	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
 soak: .venv/.stamp ## the acceptance scenarios at full length
 	@$(BIN)/pytest -m soak --timeout 3600

@@ -13,7 +13,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from onepoller.coordination import events, stall
+from onepoller.coordination import events, stall, watching
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.report import Role
@@ -25,13 +25,10 @@ from onepoller.coordination.situation import (
     Failed,
     HandOn,
     PollAgain,
-    RivalGone,
     Watch,
-    WebhookGone,
 )
 from onepoller.coordination.wire import (
     NOTHING,
-    Ask,
     Await,
     Delivered,
     Ended,
@@ -127,8 +124,12 @@ class _Call:
                     action, outcome = yield from self._poll(sent)
                     is_first = False
                 case Watch():
-                    action = yield from self._watch()
-                    outcome = NOTHING  # the 409 that led here is ours, not the framework's
+                    # The 409 that led here is ours, not the framework's.
+                    action, outcome = yield from watching.watch(
+                        self._guard, self._deadline, can_look=self._manners.can_look
+                    )
+                    if is_first and self._request.timeout:
+                        self._request = self._with_what_is_left()
                 case _:
                     if not (yield from self._await_claim()):
                         return NOTHING
@@ -147,9 +148,13 @@ class _Call:
             return self._request
         return replace(self._request, timeout=left)
 
+    def _first_answer(self) -> float:
+        in_standby = self._guard.state.role is Role.STANDBY
+        return self._guard.presence.first_answer(FIRST_ANSWER, in_standby=in_standby)
+
     def _await_claim(self) -> Generator[Step, Any, bool]:
         guard = self._guard
-        seconds = self._left if self._request.timeout else guard.first_answer(FIRST_ANSWER)
+        seconds = self._left if self._request.timeout else self._first_answer()
         if guard.state.role is not Role.DRAINING:
             guard.apply(Called())
         future = guard.claims.want(guard)
@@ -171,6 +176,8 @@ class _Call:
         grant = guard.grant
         if grant is None or not (self._is_fresh(grant) or (yield from self._refreshed(grant))):
             return AwaitClaim(), NOTHING
+        if guard.has_overslept:
+            return Watch(), NOTHING
         guard.is_polling = True
         try:
             return (yield from self._send(request, grant))
@@ -185,12 +192,13 @@ class _Call:
             request = replace(request, offset=offset)
         started = self._now()
         first = guard.first_poll_after(started)
+        pause = guard.incumbency.pause
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
             how = events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR
             self._tell(how, request, grant, started, first)
-            guard.apply(Failed())
+            guard.apply(Failed(silence=guard.incumbency.silence))
             raise
         except BaseException:
             if self._now() - started >= ARRIVED:
@@ -204,15 +212,16 @@ class _Call:
                 how = events.Outcome.UPDATES if ids else events.Outcome.EMPTY
                 self._tell(how, request, grant, started, first, len(ids))
                 guard.last_poll = guard.clocks.wall()
-                if ids and not (yield from self._is_ours(ids, grant)):
+                guard.incumbency.answered()
+                if ids and not (yield from self._is_ours(ids, grant, pause)):
                     return AwaitClaim(), NOTHING
                 return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
                 self._tell(_outcome_of(end.status), request, grant, started, first)
-                return self._refused(end, elapsed), end
+                return self._guard.refused(end, elapsed), end
             case Ended.OVERDUE:
                 self._tell(events.Outcome.TIMEOUT, request, grant, started, first)
-                guard.apply(Failed())
+                guard.apply(Failed(silence=guard.incumbency.silence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
                 self._tell(events.Outcome.CANCELLED, request, grant, started, first)
@@ -240,13 +249,6 @@ class _Call:
             )
         )
 
-    def _refused(self, end: Refused, elapsed: float) -> Action:
-        if end.status == 409:
-            return self._guard.conflict_met(end.text, elapsed)
-        if end.status == 401:
-            self._guard.emit(events.TokenRefused(bot_id=self._guard.bot_id))
-        return self._guard.apply(Failed(unauthorized=end.status == 401))
-
     def _is_fresh(self, grant: Grant) -> bool:
         """Whether the session's deadline has not passed."""
         return self._guard.clocks.boot() < grant.session.deadline
@@ -257,41 +259,18 @@ class _Call:
         confirmed = yield Await(future=guard.claims.confirm(), seconds=guard.settings.lease)
         return bool(confirmed) and guard.grant is grant
 
-    def _is_ours(self, ids: tuple[int, ...], grant: Grant) -> Generator[Step, Any, bool]:
+    def _is_ours(self, ids: tuple[int, ...], grant: Grant, pause: float) -> Generator[Step, Any, bool]:
         """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
         is_fresh = self._is_fresh(grant) or (yield from self._refreshed(grant))
         if is_fresh and grant.session.has_claim(guard.bot_id, grant.term):
-            guard.received(ids)
+            guard.received(ids, pause=pause)
             return True
         guard.claims.suspect(guard.bot_id)
         guard.drop(len(ids), events.Dropped.STALE_OWNER)
         return False
 
     # Watching instead of polling
-
-    def _watch(self) -> Generator[Step, Any, Action]:
-        """Blocked by a webhook or yielding to a rival: look from outside until it is gone."""
-        guard = self._guard
-        while isinstance(guard.allowed(Watch()), Watch):
-            if self._left <= 0:
-                return HandOn()
-            if guard.state.role is not Role.BLOCKED:
-                if (yield from guard.rival.look(guard.clocks, self._deadline)):
-                    return guard.apply(RivalGone())
-                continue
-            now = self._now()
-            if now < guard.next_watch:
-                yield Await(future=guard.changed, seconds=min(guard.next_watch, self._deadline) - now)
-                continue
-            info = yield Ask(method="getWebhookInfo")
-            guard.next_watch = self._now() + guard.settings.webhook_watch * (
-                0.8 + 0.4 * guard.clocks.chance()
-            )
-            if info is not None and not info.get("url"):
-                return guard.apply(WebhookGone())
-            guard.webhook_seen(info)
-        return AwaitClaim()
 
     # The way out
 

@@ -16,7 +16,7 @@ the term that it saw; of several for one term the first recorded is the one.
     self_overlap   poll again: our own calls are serialised
     ghost          poll again after 1 to 3 s; no episode
     peer           stand by at once
-    rival          *contended*: by policy hold, yield or end the process
+    rival          *contended*: the incumbent holds and the newcomer yields, or as the policy says
     webhook        *blocked*: watch read-only, delete nothing, resume when it is gone
 
 *hold*: poll again at once, and 1.5 s later end whatever poll is open then and send it anew: that puts the
@@ -25,7 +25,7 @@ held; a poll in between that brought an update must not cancel the renewal.) Fro
 came in under half a second each is followed by a pause of 0.5 to 1.5 s: against a server that refuses the
 newcomer this would be a storm.
 *yield*: stop polling, keep the claim (our peers must not walk into the same fight), watch read-only.
-*exit*: end the process for its supervisor.
+*auto*: one of the two, by tenure (`tenure`). *exit*: end the process for its supervisor.
 
 An episode ends when it has been quiet for longer than the rival's own rhythm, never by one won poll.
 *draining*: a handover is under way; no new poll starts. *stopped*: the user ended it. Every other state
@@ -38,6 +38,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
+from onepoller.coordination import episodes, tenure
 from onepoller.coordination.conflict import WEBHOOK_KINDS, Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import SessionId
@@ -60,14 +61,18 @@ from onepoller.coordination.situation import (
     HandoverFailed,
     Happening,
     OpenEpisode,
+    Overslept,
     PassClaim,
     Policy,
     PollAgain,
     RivalGone,
+    RivalSeen,
     State,
+    TellCameBack,
     TellEpisodeClosed,
-    TellEpisodeOpened,
+    TellStoodBy,
     TimePassed,
+    UpdatesTaken,
     Watch,
     WebhookGone,
 )
@@ -79,9 +84,6 @@ RENEW_AFTER = 1.5
 QUICK = 0.5
 """A 409 in less than this came at once, seconds."""
 QUICK_IN_A_ROW = 3
-QUIET_AT_LEAST = 10.0
-QUIET_AT_MOST = 90.0
-"""How long an episode must be quiet to end; PTB and telebot come back after 30 and 60 s at most."""
 
 
 # Who is next
@@ -142,18 +144,21 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
     state = State(
         role=Role.POLLING, term=taken.term, taken_at=now, unclean=not taken.clean, passes=state.passes
     )
+    if policy.on_rival is OnRival.AUTO:
+        state = tenure.arrived(state, taken, now)
     inherited = taken.episode
     if inherited is None or inherited.kind is Kind.PEER:
         # The claim says what is open; an episode of ours that it does not know has ended with the change.
         return (
-            _closed(replace(state, episode=open_episode), "peer_gone")
+            episodes.closed(replace(state, episode=open_episode), "peer_gone")
             if open_episode
             else Decision(state=state)
         )
     episode = OpenEpisode(kind=inherited.kind, since=now, conflicts=inherited.conflicts, last=now)
     role = Role.BLOCKED if inherited.kind in WEBHOOK_KINDS else Role.CONTENDED
-    yielding = role is Role.CONTENDED and policy.on_rival is OnRival.YIELD
-    return Decision(state=replace(state, role=role, episode=episode, yielding=yielding))
+    state = replace(state, role=role, episode=episode)
+    stands_by = policy.on_rival is OnRival.YIELD or (policy.on_rival is OnRival.AUTO and inherited.stands_by)
+    return Decision(state=tenure.stood_by(state) if role is Role.CONTENDED and stands_by else state)
 
 
 def _denied(state: State, denied: ClaimDenied, _: float, policy: Policy) -> Decision:
@@ -175,17 +180,20 @@ def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
 
 
 def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision:
+    state = tenure.answered(state, answer.elapsed, now)
     parked = max(state.longest_park, answer.elapsed) if state.unclean else state.longest_park
     recovered = state.quick_conflicts or state.passes or state.failing_since is not None
     if recovered or parked != state.longest_park:
         state = replace(state, longest_park=parked, quick_conflicts=0, failing_since=None, passes=0)
     if state.episode is None:
         return Decision(state=state, actions=_HAND_ON)  # the hot path
-    quiet = _once_quiet(state, now)
+    quiet = episodes.once_quiet(state, now)
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
 
 
 def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
+    if policy.on_rival is OnRival.AUTO and not state.yielding:
+        state = tenure.doubtful(state, failure.silence)
     since = now if state.failing_since is None else state.failing_since
     # A refused token is passed on at once, for the peer may have the new one; but only the first time, or two
     # that are refused would play ball with the claim.
@@ -204,11 +212,11 @@ def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Dec
         case Kind.GHOST:
             return Decision(state=state, actions=(PollAgain(after=1.0 + 2.0 * met.jitter),))
         case Kind.PEER:
-            told = _opened(replace(state, role=Role.STANDBY, term=None), met, now)
-            closed = _closed(told.state, "stood_by")
+            told = episodes.signed(replace(state, role=Role.STANDBY, term=None), met.kind, now)
+            closed = episodes.closed(told.state, "stood_by")
             return Decision(state=closed.state, actions=(*told.actions, *closed.actions, AwaitClaim()))
         case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
-            told = _opened(replace(state, role=Role.BLOCKED), met, now)
+            told = episodes.signed(replace(state, role=Role.BLOCKED), met.kind, now)
             return Decision(state=told.state, actions=(*told.actions, Watch()))
         case Kind.RIVAL | Kind.UNKNOWN:
             return _contend(state, met, now, policy)
@@ -216,27 +224,77 @@ def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Dec
 
 def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
     quick = state.quick_conflicts + 1 if met.elapsed < QUICK else 0
-    told = _opened(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met, now)
+    told = episodes.signed(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met.kind, now)
+    holding = _holding(told.state, met.jitter, now, policy)
+    if holding is None:
+        stood_by = _stood_by(told.state, policy)
+        return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
+    if quick >= QUICK_IN_A_ROW:
+        # Nor is a poll renewed then: a server that refuses newcomers would refuse us for our own ghost.
+        pause = PollAgain(after=0.5 + met.jitter)
+        return Decision(state=replace(holding, renew_at=0.0), actions=(*told.actions, pause))
+    state = replace(holding, renew_at=now + RENEW_AFTER)
+    return Decision(state=state, actions=(*told.actions, PollAgain()))
+
+
+def _holding(state: State, jitter: float, now: float, policy: Policy) -> State | None:
+    """How we go on against a rival; None: the policy is to leave it the bot, for now."""
     match policy.on_rival:
-        case OnRival.YIELD:
-            return Decision(state=replace(told.state, yielding=True), actions=(*told.actions, Watch()))
-        case OnRival.EXIT:
-            end = EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'")
-            return Decision(state=replace(told.state, yielding=True), actions=(*told.actions, Watch(), end))
         case OnRival.HOLD:
-            pause = 0.5 + met.jitter if quick >= QUICK_IN_A_ROW else 0.0
-            state = replace(told.state, renew_at=now + pause + RENEW_AFTER)
-            return Decision(state=state, actions=(*told.actions, PollAgain(after=pause)))
+            return state
+        case OnRival.AUTO:
+            return tenure.insists(state, jitter, now)
+        case OnRival.YIELD | OnRival.EXIT:
+            return None
+
+
+def _stood_by(state: State, policy: Policy) -> Decision:
+    """Leave the bot to the rival: look from outside, inside the same call."""
+    end: tuple[Action, ...] = ()
+    if policy.on_rival is OnRival.EXIT:
+        end = (EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'"),)
+    assert state.episode is not None
+    told = TellStoodBy(episode=state.episode)
+    return Decision(state=replace(tenure.stood_by(state), role=Role.CONTENDED), actions=(told, Watch(), *end))
+
+
+def _updates_taken(state: State, taken: UpdatesTaken, now: float, policy: Policy) -> Decision:
+    """A rival that causes no 409. The batch that showed it is handed on all the same."""
+    told = episodes.signed(replace(state, role=Role.CONTENDED), Kind.RIVAL, now, conflicts=0)
+    holding = _holding(told.state, taken.jitter, now, policy)
+    if holding is not None:
+        return Decision(state=holding, actions=told.actions)
+    stood_by = _stood_by(told.state, policy)
+    tells = tuple(action for action in stood_by.actions if not isinstance(action, Watch))
+    return Decision(state=stood_by.state, actions=(*told.actions, *tells))
+
+
+def _rival_seen(state: State, _: RivalSeen, now: float, policy: Policy) -> Decision:
+    told = episodes.signed(state, Kind.RIVAL, now, conflicts=0)
+    stood_by = _stood_by(told.state, policy)
+    return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
+
+
+def _overslept(state: State, slept: Overslept, _: float, policy: Policy) -> Decision:
+    if policy.on_rival is not OnRival.AUTO or state.yielding:
+        return Decision(state=state)
+    return Decision(state=tenure.doubtful(state, slept.silence))
 
 
 def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:
-    closed = _closed(replace(state, role=Role.POLLING), "webhook_gone")
+    closed = episodes.closed(replace(state, role=Role.POLLING), "webhook_gone")
     return Decision(state=closed.state, actions=(*closed.actions, PollAgain()))
 
 
-def _rival_gone(state: State, _: RivalGone, __: float, ___: Policy) -> Decision:
-    closed = _closed(replace(state, role=Role.POLLING, yielding=False, quick_conflicts=0), "rival_gone")
-    return Decision(state=closed.state, actions=(*closed.actions, PollAgain()))
+def _rival_gone(state: State, gone: RivalGone, now: float, _: Policy) -> Decision:
+    """Poll; an open episode ends once it has been quiet for long enough."""
+    if not state.yielding:
+        return Decision(state=replace(state, look=0.0), actions=(PollAgain(),))
+    state = tenure.came_back(state, now, unopposed=gone.unopposed)
+    assert state.episode is not None
+    told = TellCameBack(episode=state.episode)
+    state = replace(state, episode=replace(state.episode, last=now))
+    return Decision(state=state, actions=(told, PollAgain()))
 
 
 def _asked(state: State, _: HandoverAsked, __: float, ___: Policy) -> Decision:
@@ -251,7 +309,7 @@ def _handover_failed(state: State, _: HandoverFailed, __: float, ___: Policy) ->
 
 
 def _time_passed(state: State, _: TimePassed, now: float, __: Policy) -> Decision:
-    return _once_quiet(state, now)
+    return episodes.once_quiet(state, now)
 
 
 def _hand_on(state: State, _: Happening, __: float, ___: Policy) -> Decision:
@@ -265,43 +323,6 @@ def _wait(state: State, _: Happening, __: float, ___: Policy) -> Decision:
 
 def _stay(state: State, _: Happening, __: float, ___: Policy) -> Decision:
     return Decision(state=state)
-
-
-# Episodes
-
-
-def _is_open(state: State, *kinds: Kind) -> bool:
-    return state.episode is not None and state.episode.kind in kinds
-
-
-def _opened(state: State, met: ConflictMet, now: float) -> Decision:
-    """Open an episode of this kind, or count one more 409 of it; another kind closes the one before."""
-    if state.episode is not None and state.episode.kind == met.kind:
-        gap = max(state.episode.longest_gap, now - state.episode.last)
-        counted = replace(state.episode, conflicts=state.episode.conflicts + 1, last=now, longest_gap=gap)
-        return Decision(state=replace(state, episode=counted))
-    before = _closed(state, "released") if state.episode is not None else Decision(state=state)
-    episode = OpenEpisode(kind=met.kind, since=now, last=now)
-    told = TellEpisodeOpened(kind=met.kind)
-    return Decision(state=replace(before.state, episode=episode), actions=(*before.actions, told))
-
-
-def _closed(state: State, resolution: str) -> Decision:
-    if state.episode is None:
-        return Decision(state=state)
-    told = TellEpisodeClosed(episode=state.episode, resolution=resolution)
-    return Decision(state=replace(state, episode=None), actions=(told,))
-
-
-def _once_quiet(state: State, now: float) -> Decision:
-    """End a rival's episode when it has been quiet for longer than the rival's rhythm (hysteresis)."""
-    episode = state.episode
-    if state.role is not Role.CONTENDED or state.yielding or episode is None:
-        return Decision(state=state)
-    needed = min(max(QUIET_AT_LEAST, 1.5 * episode.longest_gap), QUIET_AT_MOST)
-    if now - episode.last < needed:
-        return Decision(state=state)
-    return _closed(replace(state, role=Role.POLLING), "rival_gone")
 
 
 _AWAIT = (AwaitClaim(),)
@@ -320,6 +341,9 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     HandoverFailed: _stay,
     WebhookGone: _wait,
     RivalGone: _wait,
+    RivalSeen: _wait,
+    UpdatesTaken: _stay,
+    Overslept: _stay,
     TimePassed: _stay,
 }
 _WITH_CLAIM: dict[type, _Rule] = {
@@ -332,7 +356,10 @@ _WITH_CLAIM: dict[type, _Rule] = {
     HandoverAsked: _asked,
     HandoverFailed: _stay,
     WebhookGone: _stay,
-    RivalGone: _stay,
+    RivalGone: _rival_gone,
+    RivalSeen: _rival_seen,
+    UpdatesTaken: _updates_taken,
+    Overslept: _overslept,
     TimePassed: _time_passed,
 }
 _ROWS: dict[Role, dict[type, _Rule]] = {
@@ -340,8 +367,9 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
     Role.STANDBY: _WITHOUT_CLAIM | {ConflictMet: _conflict},
     Role.STOPPED: _WITHOUT_CLAIM | {ClaimDenied: _stay},
     Role.POLLING: _WITH_CLAIM,
-    Role.CONTENDED: _WITH_CLAIM | {RivalGone: _rival_gone},
-    Role.BLOCKED: _WITH_CLAIM | {WebhookGone: _webhook_gone},
+    Role.CONTENDED: _WITH_CLAIM,
+    Role.BLOCKED: _WITH_CLAIM
+    | {WebhookGone: _webhook_gone, RivalGone: _stay, RivalSeen: _stay, UpdatesTaken: _stay},
     Role.DRAINING: _WITH_CLAIM
     | {
         Answered: _hand_on,
@@ -349,6 +377,9 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
         ConflictMet: _wait,
         WebhookGone: _wait,
         RivalGone: _wait,
+        RivalSeen: _wait,
+        UpdatesTaken: _stay,
+        Overslept: _stay,
         Called: _wait,
         TimePassed: _stay,
         HandoverAsked: _stay,

@@ -73,6 +73,8 @@ async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
 class _AsyncFlight:
     """The poll on its way, in the caller's event loop."""
 
+    minds_deadline = False
+
     def __init__(self, guard: Guard, wire: Wire) -> None:
         self.started = 0.0
         self.timeout = 0.0
@@ -210,6 +212,8 @@ def _perform_sync(step: Any, wire: SyncWire, guard: Guard) -> Any:
 
 class _SyncFlight:
     """A poll that nobody can end."""
+
+    minds_deadline = False
 
     def __init__(self, timeout: float, now: Callable[[], float] = time.monotonic) -> None:
         self.started = now()

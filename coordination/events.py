@@ -164,6 +164,17 @@ class EpisodeOpened:
     """PEER: who."""
     detail: str = ""
     """Webhook kinds: its host. UNKNOWN: the text."""
+    stands_by: bool = False
+    """The rival has the bot; we look from outside until it is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StoodBy:
+    """In the middle of an episode we leave the bot to the rival, and look from outside until it is gone."""
+
+    bot_id: BotId
+    kind: Kind
+    conflicts: int
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -281,6 +292,7 @@ Event = (
     | UpdateGap
     | ConflictSeen
     | EpisodeOpened
+    | StoodBy
     | EpisodeClosed
     | Stalled
     | CallsResumed

@@ -35,6 +35,11 @@ class Claims(Protocol):
         """How callers' loops wait for what the runner's thread says."""
         ...
 
+    @property
+    def crowd(self) -> float:
+        """How much more slowly each of many bots is to be watched: 1 for a few."""
+        ...
+
     def want(self, guard: Guard) -> Promised[bool]:
         """Have the claim, or wait for it; the answer is true once `guard.granted` was called."""
         ...

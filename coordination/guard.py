@@ -12,16 +12,18 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from onepoller.coordination import conflict, events, report, stall
+from onepoller.coordination import conflict, events, report, stall, tenure
 from onepoller.coordination.answer import Answer
+from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
+from onepoller.coordination.incumbency import Incumbency
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
 from onepoller.coordination.report import Role
-from onepoller.coordination.rivals import RivalWatch
+from onepoller.coordination.rivals import Peeks, RivalWatch
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
     Action,
@@ -31,25 +33,31 @@ from onepoller.coordination.situation import (
     ClaimTaken,
     ConflictMet,
     EndProcess,
+    Failed,
     HandOn,
     HandoverAsked,
     HandoverFailed,
     Happening,
+    Overslept,
     PassClaim,
     Policy,
     PollAgain,
     State,
+    TellCameBack,
     TellEpisodeClosed,
     TellEpisodeOpened,
+    TellStoodBy,
     TimePassed,
+    UpdatesTaken,
     Watch,
 )
-from onepoller.coordination.stores.seam import Claim, Episode, Offset
-from onepoller.coordination.webhook import host_of
-from onepoller.coordination.wire import Ended, Flight
+from onepoller.coordination.stores.seam import Claim, Offset
+from onepoller.coordination.wire import Ended, Flight, Refused
 
 _START = State()
 _AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
+SHORTEST_LIFE = 30.0
+"""No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
 
 
 class Guard:
@@ -74,7 +82,10 @@ class Guard:
         self.state = _START
         self.offsets = Offsets()
         self.presence = Presence(settings)
+        self.incumbency = Incumbency(clocks)
+        self.chronicle = Chronicle(bot_id, claims=claims, settings=settings, emit=emit, clocks=clocks)
         self._rival: RivalWatch | None = None
+        self._peeks: Peeks | None = None
         self.grant: Grant | None = None
         """The claim that we hold, if we do."""
         self.flight: Flight | None = None
@@ -91,13 +102,7 @@ class Guard:
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
         self._drained: Future[None] | None = None
-        self._untold: conflict.Kind | None = None
-        """A webhook's episode, to be told as soon as its host is known."""
-        self._conflict_text = ""
-        self._episode_since = 0.0
-        self._episode_missed = 0
         self._is_first_poll = False
-        self._answered_in_standby = False
 
     def __repr__(self) -> str:
         grant = f" term {self.grant.term}" if self.grant else ""
@@ -111,7 +116,8 @@ class Guard:
             return action
         if self.is_leaving:
             return _AWAIT
-        if self.state.role is Role.BLOCKED or self.state.yielding:
+        state = self.state
+        if state.role is Role.BLOCKED or state.yielding or state.look:
             return _WATCH
         return action if isinstance(action, PollAgain) else _POLL
 
@@ -130,16 +136,24 @@ class Guard:
         return self._rival
 
     @property
+    def peeks(self) -> Peeks:
+        """The look before our next poll, as far as it has come."""
+        if self._peeks is None:
+            self._peeks = Peeks()
+        return self._peeks
+
+    @property
+    def has_overslept(self) -> bool:
+        """Whether we have not been answered for so long that somebody else may poll by now."""
+        if self.incumbency.silence <= tenure.OVERSLEPT or self.state.look:
+            return False
+        self.apply(Overslept(silence=self.incumbency.silence))
+        return bool(self.state.look)
+
+    @property
     def is_leaving(self) -> bool:
         """Whether a poll that starts now must not: the claim is gone, or about to go."""
         return self.grant is None or self.state.role is Role.DRAINING
-
-    def first_answer(self, seconds: float) -> float:
-        """How long a short poll waits for the claim: in standby not at all the first time."""
-        in_standby = self.state.role is Role.STANDBY
-        wait = 0.0 if in_standby and not self._answered_in_standby else seconds
-        self._answered_in_standby = in_standby
-        return wait
 
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
@@ -174,16 +188,27 @@ class Guard:
             )
         )
         self.conflicts += 1
-        self._conflict_text = text
+        self.chronicle.text = text
         self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
         return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
 
-    def received(self, ids: tuple[int, ...]) -> None:
-        """A batch is handed over; a gap before or inside it is told."""
+    def refused(self, end: Refused, elapsed: float) -> Action:
+        """A poll or a peek was answered with an error: what the call does next."""
+        if end.status == 409:
+            self.incumbency.answered()
+            return self.conflict_met(end.text, elapsed)
+        if end.status == 401:
+            self.emit(events.TokenRefused(bot_id=self.bot_id))
+        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.silence))
+
+    def received(self, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
+        """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
         missed, repeated = self.offsets.received(ids)
         if missed or repeated:
-            self._episode_missed += missed
+            self.chronicle.missed(missed)
             self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
+            if missed and pause < SHORTEST_LIFE:
+                self.apply(UpdatesTaken(jitter=self.clocks.chance()))
 
     def drop(self, count: int, reason: events.Dropped) -> None:
         """A batch is not handed over; Telegram keeps it."""
@@ -191,11 +216,6 @@ class Guard:
             self.offsets.refetched()
             self.lost(events.Cause.SESSION)
         self.emit(events.UpdatesDropped(bot_id=self.bot_id, count=count, reason=reason))
-
-    def webhook_seen(self, info: dict[str, object] | None) -> None:
-        """Tell the episode, now that getWebhookInfo has answered with the host, or failed (None)."""
-        if self._untold is not None:
-            self._open_episode(self._untold, detail=host_of(str(info.get("url", ""))) if info else "")
 
     # What the instance tells and asks
 
@@ -212,6 +232,8 @@ class Guard:
     def sweep(self, now: float) -> bool:
         """Called about once a second. True: the poll loop is dead, the claim is to go."""
         flight = self.flight
+        if flight is not None and self._is_past_deadline and not flight.minds_deadline:
+            flight.interrupt(Ended.INTERRUPTED)  # whoever may have taken over polls beside it
         overdue = now - flight.started - flight.timeout - stall.OVERDUE if flight is not None else 0.0
         if flight is not None and overdue > 0:
             flight.interrupt(Ended.OVERDUE)
@@ -228,6 +250,10 @@ class Guard:
             self._tell_stalled(now - silence.since)
         return True
 
+    @property
+    def _is_past_deadline(self) -> bool:
+        return self.grant is not None and self.grant.session.deadline <= self.clocks.boot()
+
     def _tell_stalled(self, seconds: float) -> None:
         self.presence.is_stalled = True
         self.emit(events.Stalled(bot_id=self.bot_id, seconds=seconds))
@@ -237,8 +263,15 @@ class Guard:
         self.offsets.start_term(claim.offset)
         self.grant = grant
         self._is_first_poll = True
-        self._answered_in_standby = False
-        taken = ClaimTaken(term=grant.term, cause=grant.cause, clean=claim.clean, episode=claim.episode)
+        self.presence.was_answered = False
+        taken = ClaimTaken(
+            term=grant.term,
+            cause=grant.cause,
+            clean=claim.clean,
+            episode=claim.episode,
+            tenure=self.incumbency.taken(claim),
+            jitter=self.clocks.chance(),
+        )
         self.apply(taken, cause=grant.cause, other=came_from)
 
     def denied(self, holder: Identity | None, since: float) -> None:
@@ -249,6 +282,8 @@ class Guard:
 
     def lost(self, cause: events.Cause, *, to: Identity | None = None, since: float = 0.0) -> None:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
+        if self.grant is not None:
+            self.incumbency.lost(self.state)
         self.grant = None
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
@@ -310,28 +345,24 @@ class Guard:
     ) -> Action:
         """Ask `decide`, perform what is to be done at once, and return what the open call does next."""
         with self._lock:
-            was = self.state.role
+            before = self.state
+            was = before.role
             decision = decide(self.state, happened, self.clocks.monotonic(), self._policy)
             self.state = decision.state
         flow: Action = _AWAIT
         end: EndProcess | None = None
         for action in decision.actions:
             match action:
-                case TellEpisodeOpened(kind=kind):
-                    self._episode_since = self.clocks.wall()
-                    self._episode_missed = 0
-                    if kind in conflict.WEBHOOK_KINDS:
-                        self._untold = kind
-                    else:
-                        self._open_episode(kind, self._conflict_text if kind is conflict.Kind.UNKNOWN else "")
-                case TellEpisodeClosed():
-                    self._close_episode(action)
+                case TellEpisodeOpened() | TellEpisodeClosed() | TellStoodBy() | TellCameBack():
+                    self._tell_episode(action)
                 case PassClaim():
                     self.claims.pass_on(self)
                 case EndProcess():
                     end = action
                 case _:
                     flow = action
+        if before.yielding is not self.state.yielding or before.look != self.state.look:
+            self._rival = self._peeks = None
         if was is not self.state.role:
             self._tell_role(was, cause, other, since)
         if end is not None:
@@ -339,12 +370,21 @@ class Guard:
             self.claims.end_process(self.bot_id, end.reason)
         return flow
 
+    def _tell_episode(self, told: Action) -> None:
+        match told:
+            case TellEpisodeOpened(kind=kind):
+                self.chronicle.began(kind, self.conflicts, stands_by=self.state.yielding)
+            case TellEpisodeClosed(episode=episode, resolution=resolution):
+                self.chronicle.ended(episode, resolution)
+            case TellStoodBy(episode=episode):
+                self.chronicle.stood_by(episode)
+            case TellCameBack(episode=episode):
+                self.chronicle.came_back(episode)
+
     def _tell_role(self, was: Role, cause: events.Cause | None, other: Identity | None, since: float) -> None:
         changed, self._changed = self._changed, None
         if changed is not None:
             changed.set_result(None)
-        if self.state.yielding:
-            self._rival = None
         self.emit(
             events.RoleChanged(
                 bot_id=self.bot_id,
@@ -356,26 +396,3 @@ class Guard:
                 holder_since=since,
             )
         )
-
-    def _open_episode(self, kind: conflict.Kind, detail: str = "") -> None:
-        self._untold = None
-        policy = str(self.settings.on_rival) if kind in conflict.RIVAL_KINDS else ""
-        self.emit(events.EpisodeOpened(bot_id=self.bot_id, kind=kind, policy=policy, detail=detail))
-        episode = Episode(kind=kind, since=self._episode_since, conflicts=self.conflicts, detail=detail)
-        self.claims.note_episode(self.bot_id, episode)
-
-    def _close_episode(self, closed: TellEpisodeClosed) -> None:
-        if self._untold is not None:
-            self._open_episode(self._untold)
-        self.emit(
-            events.EpisodeClosed(
-                bot_id=self.bot_id,
-                kind=closed.episode.kind,
-                resolution=closed.resolution,
-                seconds=self.clocks.monotonic() - closed.episode.since,
-                conflicts=closed.episode.conflicts,
-                missed=self._episode_missed,
-            )
-        )
-        if closed.resolution != "released":
-            self.claims.note_episode(self.bot_id, None)

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import BotId, Identity, SessionId
-from onepoller.coordination.stores.seam import Batch, Liveness, Snapshot, Swap, Wish
+from onepoller.coordination.stores.seam import Batch, Claim, Liveness, Snapshot, Swap, Wish
 
 
 @dataclass(slots=True)
@@ -44,6 +45,12 @@ def identity_of(snapshot: Snapshot, session: SessionId | None) -> Identity | Non
     """Whose session it is, where the snapshot says so."""
     record = snapshot.sessions.get(session) if session is not None else None
     return record.identity if record else None
+
+
+def silence_of(snapshot: Snapshot, claim: Claim) -> float:
+    """For how long the holder of a claim has not been heard of, seconds."""
+    record = snapshot.sessions.get(claim.holder) if claim.holder is not None else None
+    return record.silence if record else math.inf
 
 
 def is_alive(snapshot: Snapshot, session: SessionId | None) -> bool:

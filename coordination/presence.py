@@ -25,6 +25,8 @@ class Presence:
 
     def __init__(self, settings: Settings) -> None:
         self.is_stalled = False
+        self.was_answered = False
+        """A short poll in standby was answered at once, since we last held the claim."""
         self._settings = settings
         self._lock = threading.Lock()
         self.has_open_call = False
@@ -76,6 +78,12 @@ class Presence:
         if thing is None:
             return False
         return not thing.done() if hasattr(thing, "done") else bool(thing.is_alive())
+
+    def first_answer(self, seconds: float, *, in_standby: bool) -> float:
+        """How long a short poll waits for the claim: in standby not at all the first time."""
+        wait = 0.0 if in_standby and not self.was_answered else seconds
+        self.was_answered = in_standby
+        return wait
 
     def cancelling(self) -> None:
         """The open call is being cancelled; its connection may take a moment to close."""

@@ -16,9 +16,10 @@ from onepoller.coordination.decide import QUEUE_STEP, is_claimable, line, next_h
 from onepoller.coordination.events import Cause
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
-from onepoller.coordination.plan import Plan, identity_of, others
+from onepoller.coordination.plan import Plan, identity_of, others, silence_of
 from onepoller.coordination.settings import Settings, StartMode
 from onepoller.coordination.stores.seam import Claim, Snapshot, Swap, Wish, WishMode
+from onepoller.coordination.tenure import standing_to_take
 
 LINGER = 5.0
 """A wish outlives the call that waited by so many seconds: frameworks call again at once."""
@@ -137,7 +138,7 @@ class Queueing:
         if wanted.waiting and not before and is_claimable(claim, snapshot.sessions):
             # Nobody else is in the line: the one case of which there are thousands at once.
             wanted.claimable_since = wanted.claimable_since or now
-            self._take(claim, identity_of(snapshot, claim.holder), plan)
+            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence_of(snapshot, claim))
             return
         mine = next((w for w in snapshot.wishes.get(bot_id, ()) if w.session == self._own), None)
         last = max((w.since for w in before), default=0) + 1
@@ -149,14 +150,22 @@ class Queueing:
         wanted.claimable_since = wanted.claimable_since or now
         allowed_at = wanted.claimable_since + line(claim, wishes).index(self._own) * QUEUE_STEP
         if wanted.waiting and now >= allowed_at:
-            self._take(claim, identity_of(snapshot, claim.holder), plan)
+            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence_of(snapshot, claim))
             return
         if wanted.waiting:
             self._agenda.put_off(bot_id, allowed_at)
         if mine is None:
             plan.wishes.append(provisional)
 
-    def _take(self, claim: Claim, came_from: Identity | None, plan: Plan, cause: Cause | None = None) -> None:
+    def _take(
+        self,
+        claim: Claim,
+        came_from: Identity | None,
+        plan: Plan,
+        cause: Cause | None = None,
+        *,
+        silence: float = 0.0,
+    ) -> None:
         """Plan to take it: the next term is ours."""
         holder = claim.holder
         if cause is None:
@@ -173,6 +182,9 @@ class Queueing:
             clean=is_clean,
             offset=claim.offset if is_clean else None,
             episode=claim.episode,
+            standing=standing_to_take(
+                claim, waited=self.wanted[claim.bot_id].is_denied, silence=silence, now=self._clocks.wall()
+            ),
         )
         requires_over = holder if cause is Cause.DIED else None
         plan.swaps.append(Swap(claim=taken, requires_over=requires_over))

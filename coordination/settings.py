@@ -26,9 +26,14 @@ class StartMode(StrEnum):
 class OnRival(StrEnum):
     """What to do when somebody outside our store polls."""
 
+    AUTO = "auto"
+    """The incumbent holds, the newcomer yields."""
     HOLD = "hold"
+    """Never yield."""
     YIELD = "yield"
+    """Stand by until the rival is gone."""
     EXIT = "exit"
+    """End the process with exit code 75."""
 
 
 class OnWebhook(StrEnum):
@@ -55,7 +60,7 @@ class Settings:
     """`replace`, same host: how long the holder has before it is sent SIGTERM, and SIGKILL later."""
     standby: bool = True
     """False: end with exit code 75 where another instance polls, instead of waiting for it."""
-    on_rival: OnRival = OnRival.HOLD
+    on_rival: OnRival = OnRival.AUTO
     on_webhook: OnWebhook = OnWebhook.REFUSE
     drain_timeout: float = 10.0
     """A handover waits so long for the offset of a batch that the framework has and has not acknowledged."""

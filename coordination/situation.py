@@ -5,6 +5,7 @@ Only data. The rules are in `decide`. Times are monotonic seconds passed in by t
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 from onepoller.coordination.conflict import Kind
@@ -24,7 +25,7 @@ class OpenEpisode:
     conflicts: int = 1
     last: float = 0.0
     longest_gap: float = 0.0
-    """Between two 409s of it, seconds: the rival's rhythm."""
+    """Between two signs of the rival, seconds: its rhythm."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -44,6 +45,20 @@ class State:
     """The poll that is open at this moment is ended and sent anew."""
     yielding: bool = False
     """CONTENDED, and not polling: the rival has the bot."""
+    look: float = 0.0
+    """For so many seconds it is looked whether somebody else polls, before the next poll; 0: not at all."""
+    look_at: float = math.inf
+    """Who has not parked until this moment looks once: busy pollers meet no 409."""
+    trial: float = 0.0
+    """Seconds with a call open since we began to poll, until we are established."""
+    established_at: float | None = None
+    """Since when nobody contradicts us, for ourselves and those before us; None: on trial."""
+    insist_until: float | None = None
+    """So long an established poller holds in this fight."""
+    came_back: bool = False
+    """On trial because the rival seemed to be gone."""
+    watch_for: float = 8.0
+    """How long what waits is watched before we come back; longer after each time that was wrong."""
     episode: OpenEpisode | None = None
     failing_since: float | None = None
     passes: int = 0
@@ -66,6 +81,10 @@ class ClaimTaken:
     cause: Cause
     clean: bool = True
     episode: Episode | None = None
+    tenure: float | None = None
+    """How long whoever polled before us had been established, with us next in line; None: we are new here."""
+    jitter: float = 0.5
+    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -96,6 +115,24 @@ class Failed:
     """A poll ended with an error that is no 409; the framework is given it."""
 
     unauthorized: bool = False
+    silence: float = 0.0
+    """Seconds since Telegram last answered us."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Overslept:
+    """We are about to poll, and Telegram has not answered us for a minute: a freeze, a sleep, a handler."""
+
+    silence: float
+    """Seconds."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UpdatesTaken:
+    """`update_id` shows that somebody else took updates while we polled, or gave us some again."""
+
+    jitter: float
+    """0 to 1."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -115,7 +152,15 @@ class WebhookGone:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RivalGone:
-    """While we yielded, nobody took what waited: the rival is gone."""
+    """A look from outside found nobody who polls."""
+
+    unopposed: bool = False
+    """A poll of ours was open for as long as a trial takes."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RivalSeen:
+    """A look from outside found that somebody polls."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -143,6 +188,9 @@ Happening = (
     | ConflictMet
     | WebhookGone
     | RivalGone
+    | RivalSeen
+    | UpdatesTaken
+    | Overslept
     | HandoverAsked
     | HandoverFailed
     | TimePassed
@@ -195,6 +243,20 @@ class TellEpisodeClosed:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TellStoodBy:
+    """We leave the bot to the rival."""
+
+    episode: OpenEpisode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TellCameBack:
+    """The rival seems to be gone: we poll, and see whether its episode is over."""
+
+    episode: OpenEpisode
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EndProcess:
     """End this process with exit code 75."""
 
@@ -202,7 +264,16 @@ class EndProcess:
 
 
 Action = (
-    HandOn | PollAgain | AwaitClaim | Watch | PassClaim | TellEpisodeOpened | TellEpisodeClosed | EndProcess
+    HandOn
+    | PollAgain
+    | AwaitClaim
+    | Watch
+    | PassClaim
+    | TellEpisodeOpened
+    | TellEpisodeClosed
+    | TellStoodBy
+    | TellCameBack
+    | EndProcess
 )
 
 
@@ -210,7 +281,7 @@ Action = (
 class Policy:
     """The settings that the decision depends on."""
 
-    on_rival: OnRival = OnRival.HOLD
+    on_rival: OnRival = OnRival.AUTO
     standby: bool = True
     pass_after: float = 60.0
 

@@ -65,6 +65,8 @@ class Manners:
     on_cancel: OnCancel = OnCancel.PAUSE
     fetches_ahead: bool = False
     """It calls again before its handlers have finished; silence after a batch means the same as ever."""
+    can_look: bool = True
+    """A poll of it is one request, so that others can go before it; not so where a child polls by itself."""
 
 
 class Wire(Protocol):
@@ -155,6 +157,11 @@ class Flight(Protocol):
 
     started: float
     timeout: float
+
+    @property
+    def minds_deadline(self) -> bool:
+        """Whether it ends by itself when the session's deadline has passed."""
+        ...
 
     def interrupt(self, how: Ended) -> None:
         """End it from any thread, as soon as that is safe; without effect where it cannot be ended."""

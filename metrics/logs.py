@@ -37,6 +37,7 @@ _TROUBLES = (
     events.UpdateGap,
     events.WebhookCallGuarded,
     events.OwnOverlap,
+    events.StoodBy,
 )
 
 log = logging.getLogger("onepoller")

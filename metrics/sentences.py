@@ -45,6 +45,12 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
             )
             told = (how, _span(event.seconds), event.conflicts, missed)
             return Line(level=WARNING, text=text, args=(event.bot_id, *told))
+        case events.StoodBy():
+            text = (
+                "bot %s: the other program stays, and was here before us: I stand by, look from outside and "
+                "poll again when it is gone (onepoller doctor)"
+            )
+            return Line(level=WARNING, text=text, args=(event.bot_id,))
         case events.ConflictSeen():
             text = "409 for bot %s after %.2f s: %s"
             return Line(level=DEBUG, text=text, args=(event.bot_id, event.seconds, event.kind))
@@ -153,13 +159,15 @@ def _claim(event: events.ClaimChanged) -> Line:
 _POLICY = {
     "hold": "I keep polling",
     "yield": "I stand by until it is gone",
-    "auto": "the incumbent keeps polling, the newcomer yields",
+    "auto": "I was here before, so I keep polling",
     "exit": "I end this process",
 }
 
 
 def _opened(event: events.EpisodeOpened) -> Line:
     bot, doing = event.bot_id, _POLICY.get(event.policy, event.policy)
+    if event.policy == "auto" and event.stands_by:
+        doing = "it was here before us, so I stand by until it is gone"
     match event.kind:
         case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
             text = (

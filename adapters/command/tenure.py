@@ -67,6 +67,8 @@ async def hold(guard: Guard, start: Callable[[], Life]) -> int:
 class _Tenure:
     """One call of the guard, and the flight that the guard may end."""
 
+    minds_deadline = True
+
     def __init__(self, guard: Guard, start: Callable[[], Life]) -> None:
         self.started = 0.0
         self.timeout = float("inf")
@@ -171,7 +173,7 @@ class _Wire:
     """What a guard wants to know of its caller; nothing is sent through it."""
 
     api_root = ""
-    manners = Manners(on_cancel=OnCancel.STOPPING)
+    manners = Manners(on_cancel=OnCancel.STOPPING, can_look=False)
 
     async def poll(self, request: Request) -> Delivered | Refused:
         """The child polls, not we."""

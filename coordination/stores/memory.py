@@ -142,6 +142,7 @@ class MemoryStore:
                     liveness=own.liveness(now),
                     lease=own.lease.seconds,
                     report=own.report,
+                    silence=now - own.beaten_at,
                 )
                 for own in self._sessions.values()
                 if bots is None or own.id in named

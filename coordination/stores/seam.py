@@ -14,6 +14,7 @@ Every store passes `onepoller.testing.store_contract`.
 
 from __future__ import annotations
 
+import math
 from collections.abc import AsyncIterator, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
@@ -55,6 +56,18 @@ class Episode:
     conflicts: int = 1
     detail: str = ""
     """The webhook's host, or the text of an unknown 409."""
+    stands_by: bool = False
+    """A rival has the bot: the holder looks from outside until it is gone."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Standing:
+    """How long the bot's poller has been established: against a rival the incumbent holds."""
+
+    tenure: float
+    """Seconds, at the moment of writing."""
+    at: float
+    """That moment: wall clock, seconds. It is only added to what people would call days."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,6 +86,8 @@ class Claim:
     """The last holder had ended its poll when it let go."""
     offset: Offset | None = None
     episode: Episode | None = None
+    standing: Standing | None = None
+    """Of the last holder, where it had one to pass on."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -109,6 +124,8 @@ class SessionRecord:
     """Seconds; the lease that this session promised to keep."""
     report: bytes = b""
     """What it said of its bots with its last beat (`report`); may be empty."""
+    silence: float = math.inf
+    """Seconds since its last beat, as far as that is known; for what need not be exact."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

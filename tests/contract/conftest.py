@@ -61,7 +61,7 @@ def make_poller() -> Iterator[Callable[..., OnePoller]]:
     made: list[OnePoller] = []
 
     def make(**settings: Any) -> OnePoller:
-        made.append(OnePoller(store=store, environment={}, **settings))
+        made.append(OnePoller(store=store, environment={}, **{"on_rival": "hold"} | settings))
         return made[-1]
 
     yield make

@@ -67,6 +67,7 @@ def test_no_token_in_logs_pages_files_or_status(canary: str, fake: Control, tmp_
         "ONEPOLLER_STATE_DIR": str(state),
         "ONEPOLLER_METRICS": "127.0.0.1:0",
         "ONEPOLLER_LEASE": "2",
+        "ONEPOLLER_ON_RIVAL": "hold",
     }
     bot = start(canary, fake.url, environment)
     try:

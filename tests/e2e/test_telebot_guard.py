@@ -157,7 +157,7 @@ def test_skip_pending_alone_drops(telegram: Telegram, start: Start, kind: str) -
     """What came before the start is dropped but for the last, at once, as telebot does it."""
     telegram.push(3)
     number_of = numbers(telegram)
-    bot = start("a", kind, "--skip-pending", "--timeout", "50")
+    bot = start("a", kind, "--skip-pending", "--timeout", "50", on_rival="hold")
     bot.wait_handled([max(number_of.values())])
     first = telegram.wait_for(is_poll_of("a"))
 
@@ -184,7 +184,7 @@ def test_somebody_elses_webhook_is_left_alone(telegram: Telegram, start: Start, 
 @pytest.mark.parametrize("kind", KINDS)
 def test_no_token_is_written(telegram: Telegram, start: Start, kind: str) -> None:
     """With every logger at DEBUG, through a rival, a server error and a revoked token."""
-    bot = start("a", kind, "--debug")
+    bot = start("a", kind, "--debug", on_rival="hold")
     telegram.wait_parked("a")
     telegram.control.start_rival(telegram.bot_id, "telebot", name="rival")
     try:

@@ -36,7 +36,9 @@ def make_poller() -> Iterator[Callable[..., OnePoller]]:
     """Give a function that makes instances which meet in one store, as processes meet in a directory."""
     store = MemoryStore()
     with ExitStack() as stack:
-        yield lambda **settings: stack.enter_context(OnePoller(store=store, environment={}, **settings))
+        yield lambda **settings: stack.enter_context(
+            OnePoller(store=store, environment={}, **{"on_rival": "hold"} | settings)
+        )
 
 
 @pytest.fixture

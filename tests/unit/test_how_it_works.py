@@ -27,21 +27,26 @@ from onepoller.coordination.situation import (
     HandoverFailed,
     Happening,
     OpenEpisode,
+    Overslept,
     PassClaim,
     Policy,
     PollAgain,
     RivalGone,
+    RivalSeen,
     State,
+    TellCameBack,
     TellEpisodeClosed,
     TellEpisodeOpened,
+    TellStoodBy,
     TimePassed,
+    UpdatesTaken,
     Watch,
     WebhookGone,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-it-works.md"
 NOW = 1000.0
-HOLD = Policy()
+HOLD = Policy(on_rival=OnRival.HOLD)
 EPISODES = {Role.CONTENDED: Kind.RIVAL, Role.BLOCKED: Kind.WEBHOOK_ACTIVE}
 WITH_CLAIM = {Role.POLLING, Role.CONTENDED, Role.BLOCKED, Role.DRAINING}
 
@@ -65,11 +70,15 @@ ROWS: list[tuple[str, Happening, Policy]] = [
     ("409, `ghost`", conflict(Kind.GHOST), HOLD),
     ("409, `peer`", conflict(Kind.PEER), HOLD),
     ("409, `webhook_active` or `webhook_set`", conflict(Kind.WEBHOOK_ACTIVE), HOLD),
-    ("409, `rival`, policy `hold`", conflict(Kind.RIVAL), HOLD),
+    ("409, `rival`, policy `auto`, on trial", conflict(Kind.RIVAL), Policy()),
+    ("409, `rival`, policy `hold`, or `auto` once established", conflict(Kind.RIVAL), HOLD),
     ("409, `rival`, policy `yield`", conflict(Kind.RIVAL), Policy(on_rival=OnRival.YIELD)),
     ("409, `rival`, policy `exit`", conflict(Kind.RIVAL), Policy(on_rival=OnRival.EXIT)),
     ("the webhook is gone", WebhookGone(), HOLD),
-    ("the rival that we yielded to is gone", RivalGone(), HOLD),
+    ("a look finds nobody who polls", RivalGone(), HOLD),
+    ("a look finds somebody who polls", RivalSeen(), Policy()),
+    ("`update_id` shows that somebody takes updates", UpdatesTaken(jitter=0.5), HOLD),
+    ("no answer for a minute", Overslept(silence=61.0), Policy()),
     ("a peer is to have the claim", HandoverAsked(), HOLD),
     ("the handover failed", HandoverFailed(), HOLD),
     ("a minute has passed in quiet", TimePassed(), HOLD),
@@ -99,7 +108,7 @@ def word(action: Action) -> str:
             return "passes it on"
         case EndProcess():
             return "ends"
-        case TellEpisodeOpened() | TellEpisodeClosed():
+        case TellEpisodeOpened() | TellEpisodeClosed() | TellStoodBy() | TellCameBack():
             return ""
 
 

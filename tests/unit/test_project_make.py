@@ -133,6 +133,7 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
         "test",
         "check",
         "bench",
+        "simulate",
         "soak",
         "servers",
         "test-wheel",

@@ -19,7 +19,7 @@ from pathlib import Path
 from onepoller.coordination.identity import SessionId
 from onepoller.coordination.stores.file import flock
 from onepoller.coordination.stores.file.rows import SessionRow
-from onepoller.coordination.stores.file.session_file import BEAT, parse
+from onepoller.coordination.stores.file.session_file import BEAT, Content, parse
 from onepoller.coordination.stores.seam import Liveness
 
 _GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE})
@@ -72,12 +72,12 @@ class Observer:
             return descriptor is not None and flock.is_free(descriptor)
         return False
 
-    def report(self, row: SessionRow) -> bytes:
-        """What the session said of its bots; empty where its file is not there."""
+    def content(self, row: SessionRow) -> Content:
+        """What the session's file says; nothing where it is not there."""
         with suppress(OSError), self._file_of(row) as descriptor:
             if descriptor is not None:
-                return parse(os.pread(descriptor, os.fstat(descriptor).st_size, 0)).report
-        return b""
+                return parse(os.pread(descriptor, os.fstat(descriptor).st_size, 0))
+        return Content()
 
     def has_ended(self, name: str) -> bool:
         """A hint by file name alone: the lock is free, or there is no such file."""

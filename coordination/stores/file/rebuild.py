@@ -51,7 +51,7 @@ def adopt(connection: sqlite3.Connection, sessions: Path) -> None:
             held[bot.bot_id] = max(held.get(bot.bot_id, (-1.0, row.id)), (bot.last_poll, row.id))
     term = schema.first_term(connection)
     connection.executemany(
-        f"INSERT INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
+        f"INSERT INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
         [
             row_of_claim(
                 Claim(bot_id=bot_id, version=term, holder=holder, term=term, since=time.time(), clean=False)

@@ -9,9 +9,9 @@ from typing import Any
 
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
-from onepoller.coordination.stores.seam import Claim, Episode, Offset, Wish, WishMode
+from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing, Wish, WishMode
 
-CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode"
+CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode, standing"
 WISH = "bot_id, session, since, priority, mode, aim"
 SESSION = "id, inode, lease, identity, is_over"
 
@@ -32,7 +32,7 @@ class SessionRow:
 
 def claim_of(row: Row) -> Claim:
     """The claim in a row of `CLAIM`."""
-    bot_id, version, holder, term, since, heir, clean, acknowledged, episode = row
+    bot_id, version, holder, term, since, heir, clean, acknowledged, episode, standing = row
     return Claim(
         bot_id=bot_id,
         version=version,
@@ -43,6 +43,7 @@ def claim_of(row: Row) -> Claim:
         clean=bool(clean),
         offset=Offset(**json.loads(acknowledged)) if acknowledged else None,
         episode=_episode_of(episode) if episode else None,
+        standing=Standing(**json.loads(standing)) if standing else None,
     )
 
 
@@ -58,6 +59,7 @@ def row_of_claim(claim: Claim) -> Row:
         claim.clean,
         json.dumps(asdict(claim.offset)) if claim.offset else None,
         json.dumps(asdict(claim.episode)) if claim.episode else None,
+        json.dumps(asdict(claim.standing)) if claim.standing else None,
     )
 
 

@@ -9,6 +9,7 @@ changed.
 from __future__ import annotations
 
 import errno
+import math
 import os
 import struct
 import time
@@ -93,13 +94,20 @@ class SessionFile:
 class Content:
     """What a session file says."""
 
-    header: bytes
-    report: bytes
+    header: bytes = b""
+    report: bytes = b""
+    beaten_at: float = -math.inf
+    """Wall clock of the last beat."""
 
 
 def parse(content: bytes) -> Content:
     """The parts of a session file; empty ones where it is too short."""
     if len(content) < _PREFIX:
-        return Content(header=b"", report=b"")
+        return Content()
+    _, beaten_at = BEAT.unpack_from(content)
     (length,) = _LENGTH.unpack_from(content, BEAT.size)
-    return Content(header=content[_PREFIX : _PREFIX + length], report=content[_PREFIX + length :])
+    return Content(
+        header=content[_PREFIX : _PREFIX + length],
+        report=content[_PREFIX + length :],
+        beaten_at=beaten_at,
+    )

@@ -27,7 +27,7 @@ from onepoller.coordination.stores.file.marks import inode_at
 from onepoller.coordination.stores.file.observer import Observer
 from onepoller.coordination.stores.file.rows import SessionRow, identity_of, identity_text
 from onepoller.coordination.stores.file.session import FileSession
-from onepoller.coordination.stores.file.session_file import SessionFile
+from onepoller.coordination.stores.file.session_file import Content, SessionFile
 from onepoller.coordination.stores.file.system_errors import system_errors
 from onepoller.coordination.stores.file.watch import Watch, has_inotify
 from onepoller.coordination.stores.lease import Lease
@@ -279,12 +279,14 @@ class FileStore:
         return self._observer.look(row) is not Liveness.ALIVE
 
     def _record(self, row: SessionRow) -> SessionRecord:
+        content = Content() if row.is_over else self._observer.content(row)
         return SessionRecord(
             id=row.id,
             identity=identity_of(row.identity),
             liveness=self._observer.look(row),
             lease=row.lease,
-            report=b"" if row.is_over else self._observer.report(row),
+            report=content.report,
+            silence=time.time() - content.beaten_at,
         )
 
     def _drop(self, own: FileSession) -> None:

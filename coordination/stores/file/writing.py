@@ -52,7 +52,7 @@ def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, pr
         if swap.requires_over is None or swap.requires_over in over
     }
     connection.executemany(
-        f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
+        f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
         map(row_of_claim, written.values()),
     )
     _write_wishes(connection, writer, batch, written)
@@ -148,6 +148,7 @@ def _next(claim: Claim, first_term: Term, former: SessionId | str | None) -> Cla
         clean=claim.clean,
         offset=claim.offset,
         episode=claim.episode,
+        standing=claim.standing,
     )
 
 

@@ -76,6 +76,53 @@ def status(
 
 
 @app.command()
+def doctor(  # noqa: PLR0917  # typer calls it by name
+    token_env: Annotated[
+        str, typer.Option(metavar="NAME", help="The variable that holds the token.")
+    ] = "TELEGRAM_BOT_TOKEN",  # noqa: S107  # its name
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
+    probe: Annotated[
+        int | None,
+        typer.Option(metavar="SECONDS", min=1, max=50, help="Also wait at Telegram, to see who else does."),
+    ] = None,
+    yes: Annotated[bool, typer.Option("--yes", help="Probe without asking.")] = False,
+    wait: Annotated[
+        float, typer.Option(metavar="SECONDS", min=1, max=600, help="Between the two looks at Telegram.")
+    ] = 5.0,
+    api_root: Annotated[
+        str, typer.Option(metavar="URL", envvar="TELEGRAM_API_ROOT", help="Where the Bot API is.")
+    ] = "https://api.telegram.org",
+    store: StoreOption = None,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Say what is wrong with a bot, with the evidence, and what to do. Reads only, without --probe.
+
+    Exit code: 0 nothing is wrong, 1 a problem was found, 2 wrong usage, 69 Telegram cannot be reached.
+
+    Examples:
+
+      onepoller doctor
+
+      onepoller doctor --token-env BOT_TOKEN --json
+
+      onepoller doctor --probe 8
+    """
+    from onepoller.cli import doctor as doctor_command
+
+    given = doctor_command.Given(
+        token_env=token_env,
+        api_root=api_root,
+        store=store,
+        state_dir=state_dir,
+        as_json=as_json,
+        wait=wait,
+        probe=probe,
+        yes=yes,
+    )
+    raise typer.Exit(doctor_command.run(given, os.environ))
+
+
+@app.command()
 def handover(
     bot_id: BotArgument,
     store: StoreOption = None,

@@ -96,6 +96,7 @@ class Bench:
     ) -> Proxy:
         """Start a proxy."""
         poller = OnePoller(
+            on_rival="hold",  # it looks before it polls else, and the tests count polls
             store=self._store,
             environment={},
             listeners=[self.events.append],

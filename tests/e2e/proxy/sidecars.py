@@ -87,7 +87,8 @@ class Sidecars:
 
     def proxy(self, *options: str, **settings: object) -> Sidecar:
         """Start a proxy."""
-        named = {
+        named: dict[str, object] = {
+            "on_rival": "hold",  # it looks before it polls else, and the tests count polls
             "state_dir": self._folder / "state",
             "lease": 2,
             "label": f"p{len(self._proxies)}",

@@ -37,7 +37,11 @@ asyncio.run(main(), debug=True)
 def test_no_token_in_the_log_of_a_bad_day(canary: str, tmp_path: Path) -> None:
     """A rival, a gateway page, a silent server, a revoked token, an error of the user's; all logging on."""
     bot_id, _, secret = canary.partition(":")
-    environment = os.environ | {"ONEPOLLER_STATE_DIR": str(tmp_path), "ONEPOLLER_LEASE": "2"}
+    environment = os.environ | {
+        "ONEPOLLER_STATE_DIR": str(tmp_path),
+        "ONEPOLLER_LEASE": "2",
+        "ONEPOLLER_ON_RIVAL": "hold",
+    }
     with spawn() as fake, (tmp_path / "log").open("w+") as log:
         bot = subprocess.Popen(
             [sys.executable, "-c", BOT],

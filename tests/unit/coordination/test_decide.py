@@ -48,7 +48,7 @@ from onepoller.coordination.stores.seam import Claim, Episode, Liveness, Session
 
 BOT = BotId(42)
 A, B, C = SessionId("a"), SessionId("b"), SessionId("c")
-HOLD = Policy()
+HOLD = Policy(on_rival=OnRival.HOLD)
 YIELD = Policy(on_rival=OnRival.YIELD)
 POLLING = State(role=Role.POLLING, term=Term(3), taken_at=0.0)
 

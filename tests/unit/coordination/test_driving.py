@@ -16,7 +16,7 @@ from onepoller.coordination.events import Cause
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
-from onepoller.coordination.settings import Settings
+from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Claim, Episode
 from onepoller.coordination.wire import NOTHING, Delivered, Ended, Manners, OnCancel, Refused, Request
@@ -38,6 +38,8 @@ class Session:
 
 class Claims:
     """An instance that grants nothing."""
+
+    crowd = 1.0
 
     def __init__(self) -> None:
         self.crossing = Crossing()
@@ -103,7 +105,7 @@ def holder() -> Guard:
         BOT,
         claims=Claims(),
         settings=Settings(),
-        policy=Policy(),
+        policy=Policy(on_rival=OnRival.HOLD),
         emit=seen.append,
         clocks=Clocks(monotonic=now, boot=now, wall=now, chance=lambda: 0.5),
     )

@@ -62,6 +62,8 @@ class Session:
 class FakeClaims:
     """The instance, as a guard sees it: it notes what it is asked."""
 
+    crowd = 1.0
+
     def __init__(self) -> None:
         self.crossing = Crossing()
         self.said: list[Any] = []
@@ -134,6 +136,7 @@ class Bench:
     """A guard on a bench, with a clock in hand."""
 
     def __init__(self, manners: Manners = PLAIN, **settings: Any) -> None:
+        used = Settings(**{"on_rival": OnRival.HOLD} | settings)
         self.now = 100.0
         self.claims = FakeClaims()
         self.session = Session()
@@ -143,8 +146,8 @@ class Bench:
         self.guard = Guard(
             BOT,
             claims=self.claims,
-            settings=Settings(**settings),
-            policy=Policy.of(Settings(**settings)),
+            settings=used,
+            policy=Policy.of(used),
             emit=self.seen.append,
             clocks=Clocks(
                 monotonic=lambda: self.now, boot=lambda: self.now, wall=lambda: self.now, chance=lambda: 0.5
@@ -374,7 +377,7 @@ def test_yield_asks_instead_of_polling() -> None:
 
 
 def test_yield_resumes_when_nobody_takes_what_waits() -> None:
-    """The same first update for 8 s: the rival is gone."""
+    """The same first update for 8 s: the rival is gone. Its episode ends later, once it has been quiet."""
     bench = Bench(on_rival=OnRival.YIELD)
     bench.grant()
     steps = bench.call(timeout=50.0)
@@ -394,7 +397,7 @@ def test_yield_resumes_when_nobody_takes_what_waits() -> None:
                 assert 2 <= request.offset <= 999
                 step = steps.send(batch(7))
 
-    assert bench.guard.state.role is Role.POLLING
+    assert (bench.guard.state.role, bench.guard.state.yielding) == (Role.CONTENDED, False)
     assert peeks == 5
     assert bench.now < 100 + 15
 
@@ -624,6 +627,7 @@ def test_a_drain_ends_the_open_poll() -> None:
     interrupted: list[Ended] = []
 
     class Flight:
+        minds_deadline = False
         started = bench.now
         timeout = 10.0
 
@@ -702,6 +706,7 @@ def test_a_call_that_nothing_can_end_loses_the_claim() -> None:
     interrupted: list[Ended] = []
 
     class Flight:
+        minds_deadline = False
         started = bench.now
         timeout = 10.0
 

@@ -120,7 +120,7 @@ class Process:
         self.instance = Instance(
             store=world.store,
             identity=self.identity,
-            settings=Settings.parse({"label": name, **settings}),
+            settings=Settings.parse({"label": name, "on_rival": "hold", **settings}),
             emit=self.seen.append,
             end_process=self.ended.append,
             kill=kill,

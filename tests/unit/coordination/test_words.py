@@ -152,7 +152,7 @@ def test_settings_are_read_from_texts() -> None:
     )
 
     assert (settings.lease, settings.start, settings.kill_after) == (2.0, StartMode.REPLACE, 3.0)
-    assert (settings.standby, settings.priority, settings.on_rival) == (False, 7, OnRival.HOLD)
+    assert (settings.standby, settings.priority, settings.on_rival) == (False, 7, OnRival.AUTO)
 
 
 def test_a_report_comes_back_as_it_was() -> None:

@@ -28,12 +28,13 @@ from onepoller.testing.botapi.journal import Journal, Pushed, Row, of_bot
 from onepoller.testing.botapi.remote import Control, ControlError, spawn
 from onepoller.testing.botapi.replies import Cut, Reply
 from onepoller.testing.botapi.rivals import BEHAVIOURS, Behaviour, Rival
-from onepoller.testing.botapi.rules import FAITHFUL, Rules
+from onepoller.testing.botapi.rules import FAITHFUL, NEWCOMER_REFUSED, Rules
 from onepoller.testing.botapi.run import serve
 
 __all__ = [
     "BEHAVIOURS",
     "FAITHFUL",
+    "NEWCOMER_REFUSED",
     "Answer",
     "Behaviour",
     "BotApi",

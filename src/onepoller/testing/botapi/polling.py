@@ -2,7 +2,8 @@
 
 At most one poll is parked. A new poll that itself has to park evicts it; one that finds updates, or will not
 wait, leaves it alone. So it is the older poll that is answered 409. That its client has gone is not noticed:
-the poll stays parked until its deadline, an update, or its eviction.
+the poll stays parked until its deadline, an update, or its eviction. `Rules.newcomer_refused` turns the first
+rule round while the parked poll is young.
 """
 
 from onepoller.testing.botapi.pacing import LONG_AGO, Conflicts
@@ -84,13 +85,23 @@ class Polls:
         if timeout == 0:
             self._desk.answer(query, EMPTY, "empty", now)
             return
-        # The one place that decides who of two loses: the older one, which is parked.
+        # The one place that decides who of two loses: the older one, which is parked, if no rule protects it.
+        if self._is_refused(now):
+            self._conflicts.refuse(query, "G", now)
+            return
         self.evict("G", now)
         self.parked = query
         query.row.parked_at = now
         query.hard_end = now + timeout
         self._desk.journal.changed(query.row)
         self._schedule(query, query.hard_end)
+
+    def _is_refused(self, now: float) -> bool:
+        """Whether the parked poll is so young that a newcomer has to go."""
+        limit = self._desk.rules.newcomer_refused
+        if limit is None or self.parked is None or self.parked.row.parked_at is None:
+            return False
+        return now < self.parked.row.parked_at + limit
 
     def _schedule(self, query: Query, at: float) -> None:
         if query.timer is not None:

@@ -32,7 +32,7 @@ class ClaimPromises(Rig):
             heir=second.id,
             clean=False,
             offset=Offset(value=42, api_root="https://api.test", at=2.5),
-            episode=Episode(kind=Kind.RIVAL, since=3.5, conflicts=7, detail="text"),
+            episode=Episode(kind=Kind.RIVAL, since=3.5, conflicts=7, detail="text", stands_by=True),
         )
         await first.write(claim)
         assert await second.claim() == replace(claim, version=1)

@@ -112,14 +112,14 @@ def test_our_own_trouble_is_no_proof(scene: Scene, monkeypatch: pytest.MonkeyPat
 def test_the_report_is_read(scene: Scene) -> None:
     """What the last beat said."""
     scene.file.beat(b"report")
-    assert scene.observer.report(scene.row) == b"report"
+    assert scene.observer.content(scene.row).report == b"report"
 
 
 def test_no_report_is_read_from_another_file(scene: Scene) -> None:
     """Whoever put it there is not the session."""
     scene.file.path.unlink()
     scene.file.path.write_bytes(bytes(100))
-    assert scene.observer.report(scene.row) == b""
+    assert scene.observer.content(scene.row).report == b""
 
 
 def test_only_a_free_lock_is_death(scene: Scene) -> None:

@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from onepoller.testing.botapi import NEWCOMER_REFUSED, Rules
+
 if TYPE_CHECKING:
     from .conftest import Stage
 
@@ -163,3 +165,64 @@ def test_a_peek_confirms_nothing(stage: Stage) -> None:
 
     assert stage.outcome(peek) == (1.0, ids[:1])
     assert stage.outcome(after) == (5.0, ids)
+
+
+@pytest.fixture
+def refusing(stage: Stage) -> Stage:
+    """Give a bot at the other server, which refuses the second of two polls."""
+    return type(stage)(rules=NEWCOMER_REFUSED)
+
+
+def test_a_newcomer_is_refused_while_the_parked_poll_is_young(refusing: Stage) -> None:
+    """Each at once, however many there are; the parked one stays and gets the update."""
+    parked = refusing.poll(0, 50, at=0)
+    newcomers = [refusing.poll(1, 30, at=at) for at in (1.0, 1.5, 34.99)]
+    (update,) = refusing.push(1, at=36)
+    refusing.until(37)
+
+    assert [refusing.outcome(poll) for poll in newcomers] == [(1.0, "G"), (1.5, "G"), (34.99, "G")]
+    assert [refusing.row(poll).parked_at for poll in newcomers] == [None, None, None]
+    assert refusing.outcome(parked) == (36.001, [update])
+
+
+def test_a_newcomer_evicts_a_poll_that_has_been_parked_for_long(refusing: Stage) -> None:
+    """From 35 s on the older one loses, as usual; then the newcomer is the one that is young."""
+    old = refusing.poll(0, 50, at=0)
+    newcomer = refusing.poll(1, 50, at=35)
+    third = refusing.poll(0, 50, at=36)
+
+    assert refusing.outcome(old) == (35.0, "G")
+    assert refusing.is_waiting(newcomer)
+    assert refusing.outcome(third) == (36.0, "G")
+
+
+@pytest.mark.parametrize(("pushed", "timeout"), [(1, 30), (0, 0)])
+def test_who_would_not_park_is_not_refused(refusing: Stage, pushed: int, timeout: int) -> None:
+    """It finds updates, or does not wait: answered as always."""
+    parked = refusing.poll(0, 30, at=0)
+    ids = refusing.push(pushed, at=1)
+    other = refusing.poll(1, timeout, at=1.0005)
+
+    assert refusing.outcome(other) == (1.0005, ids)
+    assert refusing.is_waiting(parked)
+
+
+def test_a_refusal_does_not_start_the_pause(stage: Stage) -> None:
+    """Where 409s are paced, one that refuses counts for nothing: the next eviction is told at once."""
+    stage = type(stage)(rules=Rules(newcomer_refused=5))
+    old = stage.poll(0, 50, at=0)
+    refused = stage.poll(1, 50, at=4.5)
+    stage.poll(2, 50, at=5)
+
+    assert stage.outcome(refused) == (4.5, "G")
+    assert stage.outcome(old) == (5.0, "G")
+
+
+def test_a_refusal_is_not_held_by_the_pause(stage: Stage) -> None:
+    """An eviction has just been told: the newcomer is refused at once all the same."""
+    stage = type(stage)(rules=Rules(newcomer_refused=5))
+    stage.poll(0, 50, at=0)
+    stage.poll(1, 50, at=5)
+    refused = stage.poll(2, 50, at=6)
+
+    assert stage.outcome(refused) == (6.0, "G")

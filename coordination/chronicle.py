@@ -1,0 +1,127 @@
+"""What one bot's guard tells of its conflict episodes: to listeners, and to the claim for a successor.
+
+The episode itself is part of the state; here is what people want to know beside it: since when on the wall
+clock, the webhook's host, the text of a strange 409, and an estimate of what a rival took.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from onepoller.coordination import conflict, events
+from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.grant import Claims
+from onepoller.coordination.identity import BotId
+from onepoller.coordination.settings import Settings
+from onepoller.coordination.situation import OpenEpisode
+from onepoller.coordination.stores.seam import Episode
+from onepoller.coordination.webhook import host_of
+
+
+class Chronicle:
+    """The episodes of one bot in one process."""
+
+    __slots__ = (
+        "_bot_id",
+        "_claims",
+        "_clocks",
+        "_detail",
+        "_emit",
+        "_missed",
+        "_settings",
+        "_since",
+        "_stands_by",
+        "_untold",
+        "text",
+    )
+
+    def __init__(
+        self,
+        bot_id: BotId,
+        *,
+        claims: Claims,
+        settings: Settings,
+        emit: Callable[[events.Event], None],
+        clocks: Clocks,
+    ) -> None:
+        self.text = ""
+        """Of the last 409."""
+        self._bot_id = bot_id
+        self._claims = claims
+        self._settings = settings
+        self._emit = emit
+        self._clocks = clocks
+        self._untold: conflict.Kind | None = None
+        """A webhook's episode, to be told as soon as its host is known."""
+        self._detail = ""
+        self._since = 0.0
+        self._missed = 0
+        self._stands_by = False
+
+    def missed(self, count: int) -> None:
+        """So many updates never came here."""
+        self._missed += count
+
+    def began(self, kind: conflict.Kind, conflicts: int, *, stands_by: bool) -> None:
+        """An episode began."""
+        self._stands_by = stands_by
+        self._since = self._clocks.wall()
+        self._missed = 0
+        if kind in conflict.WEBHOOK_KINDS:
+            self._untold = kind
+        else:
+            self._open(kind, conflicts, self.text if kind is conflict.Kind.UNKNOWN else "")
+
+    def webhook_seen(self, info: dict[str, object] | None, conflicts: int) -> None:
+        """Tell the episode, now that getWebhookInfo has answered with the host, or failed (None)."""
+        if self._untold is not None:
+            self._open(self._untold, conflicts, host_of(str(info.get("url", ""))) if info else "")
+
+    def stood_by(self, episode: OpenEpisode) -> None:
+        """The bot is the rival's, for now."""
+        if not self._stands_by:
+            self._stands_by = True
+            self._emit(events.StoodBy(bot_id=self._bot_id, kind=episode.kind, conflicts=episode.conflicts))
+            self._note(episode.kind, episode.conflicts)
+
+    def came_back(self, episode: OpenEpisode) -> None:
+        """We poll again, and see whether it is over."""
+        self._stands_by = False
+        self._note(episode.kind, episode.conflicts)
+
+    def ended(self, episode: OpenEpisode, resolution: str) -> None:
+        """It is over."""
+        if self._untold is not None:
+            self._open(self._untold, episode.conflicts, "")
+        self._emit(
+            events.EpisodeClosed(
+                bot_id=self._bot_id,
+                kind=episode.kind,
+                resolution=resolution,
+                seconds=self._clocks.monotonic() - episode.since,
+                conflicts=episode.conflicts,
+                missed=self._missed,
+            )
+        )
+        if resolution != "released":
+            self._claims.note_episode(self._bot_id, None)
+
+    def _open(self, kind: conflict.Kind, conflicts: int, detail: str) -> None:
+        self._untold, self._detail = None, detail
+        policy = str(self._settings.on_rival) if kind in conflict.RIVAL_KINDS else ""
+        self._emit(
+            events.EpisodeOpened(
+                bot_id=self._bot_id, kind=kind, policy=policy, detail=detail, stands_by=self._stands_by
+            )
+        )
+        self._note(kind, conflicts)
+
+    def _note(self, kind: conflict.Kind, conflicts: int) -> None:
+        episode = Episode(
+            kind=kind,
+            since=self._since,
+            conflicts=conflicts,
+            detail=self._detail,
+            stands_by=self._stands_by,
+        )
+        self._claims.note_episode(self._bot_id, episode)

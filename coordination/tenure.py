@@ -1,0 +1,127 @@
+"""`on_rival="auto"`: the incumbent holds, the newcomer yields. Pure; `decide` asks it.
+
+Telegram is the referee: of two pollers the one that is parked is answered 409 when the other parks, so a 409
+says that somebody else is there, never who was first. Each of the two judges itself.
+
+*Look before polling.* Who has nobody in its store to follow peeks first (`rivals`): what waits is taken
+away, somebody polls. Looked for 5 s at a start, for 2.5 s after a failed call, after a minute without an
+answer, and once, 2 to 15 s after a start, by who has not parked since: busy pollers never meet a 409.
+
+*Trial.* Until a call of ours has been open for 8 s (the server may hold a 409 for 3 s) the first 409 means:
+stand by. After that we are *established*. *Insist.* An established poller answers a 409 as `hold` does, for
+as long as it has been established, times a jitter, and 3 s more; then it stands by. So of two the one with
+the longer tenure stays. Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
+than 15 s after its last answer is a newcomer again.
+
+*Coming back.* A trial that follows a look at what waits, and that a 409 undoes, doubles the next such look,
+to at most a quarter of an hour.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+
+from onepoller.coordination.situation import ClaimTaken, State
+from onepoller.coordination.stores.seam import Claim, Standing
+
+LOOK_AT_START = 5.0
+LOOK_AGAIN = 2.5
+BUSY_LOOK = (2.0, 15.0)
+"""When who has not parked since its start looks, seconds after it."""
+PARKED = 0.5
+"""A poll that was open for so long was parked, seconds."""
+TRIAL = 8.0
+INSIST_MORE = 3.0
+INSIST_JITTER = (0.7, 1.3)
+NEWCOMER_AFTER = 15.0
+OVERSLEPT = 60.0
+WATCH_FOR = 8.0
+WATCH_AT_MOST = 900.0
+
+
+def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) -> Standing | None:
+    """What a successor takes over from the last holder; None: it is new.
+
+    Who stood in line saw the holder alive. Who did not may follow one that has just let go or died, as a
+    process does that is started again. `silence`: of a holder that died, seconds; `now`: wall clock.
+    """
+    if claim.episode is not None and claim.episode.stands_by:
+        return None
+    standing = claim.standing
+    if claim.holder is not None:
+        standing = standing or Standing(tenure=0.0, at=claim.since)
+    elif standing is not None:
+        silence = now - standing.at
+    return standing if waited or silence <= NEWCOMER_AFTER else None
+
+
+def arrived(state: State, taken: ClaimTaken, now: float) -> State:
+    """The claim is ours: go on as the incumbent, or begin as a newcomer."""
+    if taken.tenure is not None:
+        return replace(state, established_at=now - taken.tenure)
+    low, high = BUSY_LOOK
+    return replace(state, look=LOOK_AT_START, look_at=now + low + (high - low) * taken.jitter)
+
+
+def tenure(state: State, now: float) -> float | None:
+    """Seconds since we were established; None on trial."""
+    return None if state.established_at is None else now - state.established_at
+
+
+def answered(state: State, elapsed: float, now: float) -> State:
+    """A poll was answered 200: the trial goes on, or is over. The same state where nothing changes."""
+    if state.look_at < math.inf:
+        if elapsed >= PARKED:
+            state = replace(state, look_at=math.inf)
+        elif now >= state.look_at:
+            state = replace(state, look_at=math.inf, look=LOOK_AGAIN)
+    if state.established_at is not None:
+        return state
+    trial = state.trial + elapsed
+    return established(state, now) if trial >= TRIAL else replace(state, trial=trial)
+
+
+def established(state: State, now: float) -> State:
+    """Nobody has contradicted us for as long as a trial takes."""
+    return replace(state, established_at=now, trial=0.0, came_back=False, watch_for=WATCH_FOR)
+
+
+def doubtful(state: State, silence: float) -> State:
+    """We did not hear of Telegram: look before the next poll, as a newcomer where that was too long."""
+    state = replace(state, look=max(state.look, LOOK_AGAIN))
+    return replace(state, established_at=None, trial=0.0) if silence > NEWCOMER_AFTER else state
+
+
+def insists(state: State, jitter: float, now: float) -> State | None:
+    """How an established poller goes on against a rival; None: it stands by, as one on trial does."""
+    held = tenure(state, now)
+    if held is None:
+        return None
+    until = state.insist_until
+    if until is None:
+        low, high = INSIST_JITTER
+        until = now + held * (low + (high - low) * jitter) + INSIST_MORE
+    return replace(state, insist_until=until) if now < until else None
+
+
+def stood_by(state: State) -> State:
+    """The rival has the bot."""
+    wrong = state.came_back
+    return replace(
+        state,
+        yielding=True,
+        look=0.0,
+        look_at=math.inf,
+        trial=0.0,
+        established_at=None,
+        insist_until=None,
+        came_back=False,
+        watch_for=min(2 * state.watch_for, WATCH_AT_MOST) if wrong else state.watch_for,
+    )
+
+
+def came_back(state: State, now: float, *, unopposed: bool) -> State:
+    """The rival seems to be gone: a new trial, unless a probe of ours was one already."""
+    state = replace(state, yielding=False, trial=0.0, quick_conflicts=0, came_back=True)
+    return established(state, now) if unopposed else state

@@ -1,0 +1,108 @@
+"""The part of a getUpdates in which we do not poll but look from outside: steps, as in `call`.
+
+Blocked by a webhook: getWebhookInfo until it is gone. Yielding to a rival: the watch of `rivals`. About to
+poll where somebody else may: a few peeks first. Whatever ends it goes to the guard, and so to `decide`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Generator
+from typing import TYPE_CHECKING, Any
+
+from onepoller.coordination.report import Role
+from onepoller.coordination.rivals import Verdict
+from onepoller.coordination.situation import (
+    Action,
+    AwaitClaim,
+    Failed,
+    HandOn,
+    RivalGone,
+    RivalSeen,
+    Watch,
+    WebhookGone,
+)
+from onepoller.coordination.wire import NOTHING, Ask, Await, Delivered, Outcome, Refused, SendPoll, Step
+
+if TYPE_CHECKING:
+    from onepoller.coordination.guard import Guard
+
+Watched = Generator[Step, Any, tuple[Action, Outcome] | None]
+
+
+def watch(
+    guard: Guard, deadline: float, *, can_look: bool = True
+) -> Generator[Step, Any, tuple[Action, Outcome]]:
+    """Look until there is something to do, or the call's time is over: at least one step.
+
+    Who cannot look polls as if nobody had been seen.
+    """
+    while isinstance(guard.allowed(Watch()), Watch):
+        if guard.state.role is Role.BLOCKED:
+            seen = yield from _webhook(guard, deadline)
+        elif guard.state.yielding:
+            seen = yield from _rival(guard, deadline)
+        elif not can_look:
+            guard.incumbency.heard()
+            return guard.apply(RivalGone()), NOTHING
+        else:
+            seen = yield from _peek(guard, deadline)
+        if seen is not None:
+            return seen
+        if guard.clocks.monotonic() >= deadline:
+            return HandOn(), NOTHING
+    return AwaitClaim(), NOTHING
+
+
+def _webhook(guard: Guard, deadline: float) -> Watched:
+    now = guard.clocks.monotonic()
+    if now < guard.next_watch:
+        yield from _until(guard, guard.next_watch, deadline)
+        return None
+    info = yield Ask(method="getWebhookInfo")
+    pause = guard.settings.webhook_watch * (0.8 + 0.4 * guard.clocks.chance())
+    guard.next_watch = guard.clocks.monotonic() + pause
+    if info is not None and not info.get("url"):
+        return guard.apply(WebhookGone()), NOTHING
+    guard.chronicle.webhook_seen(info, guard.conflicts)
+    return None
+
+
+def _rival(guard: Guard, deadline: float) -> Watched:
+    verdict = yield from guard.rival.look(
+        guard.clocks, deadline, seconds=guard.state.watch_for, crowd=guard.claims.crowd
+    )
+    if verdict is None:
+        return None
+    guard.incumbency.heard()
+    return guard.apply(RivalGone(unopposed=verdict is Verdict.UNOPPOSED)), NOTHING
+
+
+def _peek(guard: Guard, deadline: float) -> Watched:
+    """One peek before polling. What goes wrong with it is handed on, as with a poll."""
+    peeks, now = guard.peeks, guard.clocks.monotonic()
+    if now < peeks.due:
+        yield from _until(guard, peeks.due, deadline)
+        return None
+    try:
+        end = yield SendPoll(request=peeks.request(guard.clocks.chance()))
+    except Exception:
+        guard.apply(Failed(silence=guard.incumbency.silence))
+        raise
+    then = guard.clocks.monotonic()
+    match end:
+        case Delivered(update_ids=ids):
+            guard.incumbency.heard()
+            verdict = peeks.saw(ids[0] if ids else 0, then, seconds=guard.state.look)
+        case Refused():
+            return guard.refused(end, then - now), end
+        case _:
+            return None
+    if verdict is None:
+        return None
+    return guard.apply(RivalSeen() if verdict is Verdict.SEEN else RivalGone()), NOTHING
+
+
+def _until(guard: Guard, moment: float, deadline: float) -> Generator[Step, Any, None]:
+    seconds = min(moment, deadline) - guard.clocks.monotonic()
+    if seconds > 0:
+        yield Await(future=guard.changed, seconds=seconds)
