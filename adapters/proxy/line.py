@@ -78,6 +78,13 @@ class Line:
                 self._wake(bot_id)
                 self._loop.call_later(KEEP_LIMIT, self._forget, bot_id)
 
+    def begin_anew(self) -> None:
+        """Every client that there was has ended, with whatever it had in hand: who comes now is the first."""
+        self._answered.clear()
+        for bot_id in list(self._turns):
+            del self._turns[bot_id]
+            self._wake(bot_id)
+
     def _ask(self, turn: Turn, client: Client, request: Request) -> bool:
         former = turn.client
         seat = turn.ask(

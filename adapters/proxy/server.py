@@ -101,6 +101,10 @@ class Proxy:
         await self._polls.end()
         self._sockets.pre_shutdown()
 
+    def begin_anew(self) -> None:
+        """Forget the clients that there were: they have ended, for those who know that."""
+        self._polls.line.begin_anew()
+
     def status(self) -> dict[str, Any]:
         """What there is to know of this proxy, as plain data for JSON."""
         place = self._place

@@ -93,3 +93,25 @@ def test_with_a_proxy_a_bot_that_is_slow_to_start_polls_after_a_restart(
     holder.wait(lambda bot: len([said for said in bot.said if "began" in said]) == 2)
     telegram.push()
     holder.wait_handled(telegram.pushed())
+
+
+DIES_ONCE = """
+test -e "$5" || { touch "$5"; set -- "$@" --crash-over 3; }
+exec "$1" "$2" "$3" "$TELEGRAM_API_ROOT" "$4" $6 $7
+"""
+
+
+def test_with_a_proxy_a_bot_that_dies_over_a_batch_is_followed_at_once(
+    telegram: Telegram, runs: Runs, tmp_path: Path
+) -> None:
+    """The next child is given the batch again: nobody waits for the handlers of the one that is dead."""
+    died = str(tmp_path / "died once")
+    child = ["sh", "-c", DIES_ONCE, "sh", sys.executable, UNGUARDED, "a", telegram.token, died]
+    ours = f"--proxy --api-root {telegram.url} --restart always"
+    holder = runs.command("a", child, run=ours, on_rival="hold")
+    for _ in range(2):  # each over a new connection
+        telegram.wait_for(lambda row: row.is_poll and row.how == "empty", after=telegram.last())
+    telegram.push()
+    holder.wait_handled(telegram.pushed())
+    rows = [row for row in telegram.rows() if row.update_ids]
+    assert [row.update_ids for row in rows] == [tuple(telegram.pushed())] * 2

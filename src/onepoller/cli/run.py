@@ -10,7 +10,7 @@ from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from onepoller.adapters.command import (
     FORWARDED,
@@ -22,12 +22,16 @@ from onepoller.adapters.command import (
     behind_proxy,
     tenure,
 )
+from onepoller.adapters.command.child import Child
 from onepoller.adapters.command.notify import OWN
 from onepoller.coordination import events
 from onepoller.coordination.errors import SettingsError, SetupError
 from onepoller.coordination.identity import BotId, bot_id_of
 from onepoller.coordination.report import Role
 from onepoller.process import OnePoller
+
+if TYPE_CHECKING:
+    from onepoller.adapters.proxy.server import Proxy
 
 LONGEST_GRACE = 3600.0
 USUAL_DRAIN = 10.0
@@ -81,21 +85,29 @@ async def _run(
     loop = asyncio.get_running_loop()
     theirs = {name: value for name, value in environment.items() if name not in OWN}
     hold = tenure.hold
+    before_each: Callable[[], None] = _no_proxy
     async with AsyncExitStack() as opened:
         reaper = opened.enter_context(Reaper())
         if given.proxy:
             hold = behind_proxy.hold
-            theirs[given.proxy_env] = await opened.enter_async_context(_sidecar(given, poller, bot_id))
+            proxy = await opened.enter_async_context(_sidecar(given, poller, bot_id))
+            theirs[given.proxy_env] = proxy.url
+            before_each = proxy.begin_anew
         command = Command(
             arguments=given.command,
             environment=theirs,
             grace=given.grace,
             reaper=reaper,
         )
+
+        def start() -> Child:
+            before_each()
+            return command.start()
+
         supervisor = Supervisor(
             poller.guard(bot_id),
             name=command.name,
-            start=command.start,
+            start=start,
             restart=given.restart,
             hold=hold,
             tell=lambda text: notifier.tell(READY="1", STATUS=text),
@@ -113,16 +125,20 @@ async def _run(
             notifier.tell(STOPPING="1")
 
 
+def _no_proxy() -> None:
+    """Nobody has to forget the child before."""
+
+
 @asynccontextmanager
-async def _sidecar(given: Given, poller: OnePoller, bot_id: BotId) -> AsyncIterator[str]:
-    """A proxy of our own on a free port of the loopback, for this bot alone; its URL."""
+async def _sidecar(given: Given, poller: OnePoller, bot_id: BotId) -> AsyncIterator[Proxy]:
+    """A proxy of our own on a free port of the loopback, for this bot alone."""
     try:
         from onepoller.adapters.proxy.server import Place, Proxy
     except ImportError as error:
         raise SetupError("run: --proxy needs aiohttp: pip install 'onepoller[proxy]'") from error
     place = Place(host="127.0.0.1", port=0, api_root=given.api_root, bots=frozenset({bot_id}), lets_go=False)
     async with Proxy(poller, place) as proxy:
-        yield proxy.url
+        yield proxy
 
 
 def _watch(notifier: Notifier, signs: _Signs, every: float, lease: float) -> None:

@@ -1,7 +1,8 @@
 """A bot that nobody can change: a plain polling loop that knows nothing of onepoller.
 
 It tells what it handles, when it begins and, after SIGTERM, when it ends (`--cleaning` seconds later). With
-`--stubborn` it ignores SIGTERM; with `--crash N` it ends with code N after its first poll. SIGUSR1 is told.
+`--stubborn` it ignores SIGTERM; with `--crash N` it ends with code N after its first poll,
+with `--crash-over N` over its first batch. SIGUSR1 is told.
 """
 
 from __future__ import annotations
@@ -26,6 +27,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--cleaning", type=float, default=0.0)
     parser.add_argument("--stubborn", action="store_true")
     parser.add_argument("--crash", type=int)
+    parser.add_argument("--crash-over", type=int)
     given = parser.parse_args(arguments)
 
     def stop(_: int, __: object) -> None:
@@ -44,6 +46,8 @@ def main(arguments: list[str] | None = None) -> None:
         connection.request("POST", f"/bot{given.token}/getUpdates", body, headers)
         reply = json.loads(connection.getresponse().read())
         connection.close()
+        if given.crash_over is not None and reply.get("result"):
+            sys.exit(given.crash_over)
         if given.crash is not None:
             sys.exit(given.crash)
         if not reply["ok"]:
