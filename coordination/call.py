@@ -126,7 +126,10 @@ class _Call:
                 case Watch():
                     # The 409 that led here is ours, not the framework's.
                     action, outcome = yield from watching.watch(
-                        self._guard, self._deadline, can_look=self._manners.can_look
+                        self._guard,
+                        self._deadline,
+                        offset=self._request.offset,
+                        can_look=self._manners.can_look,
                     )
                     if is_first and self._request.timeout:
                         self._request = self._with_what_is_left()

@@ -74,6 +74,10 @@ class Offsets:
         self._next_id = ids[-1] + 1
         return missed, repeated
 
+    def owes(self, offset: int) -> bool:
+        """Whether this offset acknowledges what we handed over last, and Telegram has not heard it."""
+        return 0 < offset == self._next_id and not self.is_accepted(offset)
+
     def refetched(self) -> None:
         """The last batch was not handed over; Telegram will give it again."""
         self._next_id = 0

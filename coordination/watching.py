@@ -7,6 +7,7 @@ poll where somebody else may: a few peeks first. Whatever ends it goes to the gu
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination.report import Role
@@ -30,11 +31,11 @@ Watched = Generator[Step, Any, tuple[Action, Outcome] | None]
 
 
 def watch(
-    guard: Guard, deadline: float, *, can_look: bool = True
+    guard: Guard, deadline: float, *, offset: int = 0, can_look: bool = True
 ) -> Generator[Step, Any, tuple[Action, Outcome]]:
     """Look until there is something to do, or the call's time is over: at least one step.
 
-    Who cannot look polls as if nobody had been seen.
+    `offset`: the call's. Who cannot look polls as if nobody had been seen.
     """
     while isinstance(guard.allowed(Watch()), Watch):
         if guard.state.role is Role.BLOCKED:
@@ -45,7 +46,7 @@ def watch(
             guard.incumbency.heard()
             return guard.apply(RivalGone()), NOTHING
         else:
-            seen = yield from _peek(guard, deadline)
+            seen = yield from _peek(guard, deadline, offset)
         if seen is not None:
             return seen
         if guard.clocks.monotonic() >= deadline:
@@ -77,14 +78,19 @@ def _rival(guard: Guard, deadline: float) -> Watched:
     return guard.apply(RivalGone(unopposed=verdict is Verdict.UNOPPOSED)), NOTHING
 
 
-def _peek(guard: Guard, deadline: float) -> Watched:
-    """One peek before polling. What goes wrong with it is handed on, as with a poll."""
+def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
+    """One peek before polling. What goes wrong with it is handed on, as with a poll.
+
+    What the framework has acknowledged is not kept from Telegram meanwhile: the first peek carries it.
+    """
     peeks, now = guard.peeks, guard.clocks.monotonic()
     if now < peeks.due:
         yield from _until(guard, peeks.due, deadline)
         return None
+    request = peeks.request(guard.clocks.chance())
+    is_owed = guard.offsets.owes(offset)
     try:
-        end = yield SendPoll(request=peeks.request(guard.clocks.chance()))
+        end = yield SendPoll(request=replace(request, offset=offset) if is_owed else request)
     except Exception:
         guard.apply(Failed(silence=guard.incumbency.silence))
         raise
@@ -92,6 +98,8 @@ def _peek(guard: Guard, deadline: float) -> Watched:
     match end:
         case Delivered(update_ids=ids):
             guard.incumbency.heard()
+            if is_owed:
+                guard.offsets.accept(offset)
             verdict = peeks.saw(ids[0] if ids else 0, then, seconds=guard.state.look)
         case Refused():
             return guard.refused(end, then - now), end
