@@ -6,6 +6,8 @@ WHEEL := build/wheel
 OLDEST := build/oldest
 # Most tests wait for processes. The tests of a file stay together: they share what takes long to start.
 SIDE_BY_SIDE := -n 3 --dist loadfile
+# What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.
+PROCESSES := tests/e2e/test_ptb_guard.py tests/e2e/test_examples.py tests/e2e/test_run_proxy.py tests/e2e/test_doctor.py
 SERVERS := prometheus
 POLICY := /usr/sbin/policy-rc.d
 
@@ -56,7 +58,8 @@ test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the
 	@$(BIN)/python .ci/wheel_files.py $(WHEEL)/*.whl
 	@echo "Installing the wheel into a fresh environment."
 	$(call new-environment,$(WHEEL)/venv,$(WHEEL)/*.whl)
-	@$(WHEEL)/venv/bin/pytest $(SIDE_BY_SIDE)
+	@$(WHEEL)/venv/bin/pytest $(SIDE_BY_SIDE) -m "not slow and not soak"
+	@$(WHEEL)/venv/bin/pytest $(SIDE_BY_SIDE) $(PROCESSES)
 
 # What an old framework does that a library of today warns of is not ours.
 test-oldest: $(OLDEST)/.stamp ## the adapters' tests with the oldest frameworks that are supported

@@ -33,14 +33,19 @@ from onepoller.coordination.situation import (
     HandOn,
     HandoverAsked,
     HandoverFailed,
+    Overslept,
     PassClaim,
     Policy,
     PollAgain,
     RivalGone,
+    RivalSeen,
     State,
+    TellCameBack,
     TellEpisodeClosed,
     TellEpisodeOpened,
+    TellStoodBy,
     TimePassed,
+    UpdatesTaken,
     Watch,
     WebhookGone,
 )
@@ -154,6 +159,9 @@ ALL = [
     *(rival(kind=kind) for kind in Kind),
     WebhookGone(),
     RivalGone(),
+    RivalSeen(),
+    UpdatesTaken(jitter=0.5),
+    Overslept(silence=61.0),
     HandoverAsked(),
     HandoverFailed(),
     TimePassed(),
@@ -360,3 +368,147 @@ def test_a_poll_that_ends_while_draining_is_handed_on() -> None:
     draining = replace(POLLING, role=Role.DRAINING)
 
     assert decide(draining, Answered(updates=3, elapsed=1.0), 2.0, HOLD).actions == (HandOn(),)
+
+
+AUTO = Policy(on_rival=OnRival.AUTO)
+ESTABLISHED = replace(POLLING, established_at=-100.0)
+"""For 100 s at the time 0."""
+
+
+def test_on_trial_the_first_409_means_standby() -> None:
+    """The newcomer yields; it is told with the opening of the episode."""
+    decision = decide(POLLING, rival(), 10.0, AUTO)
+
+    assert (decision.state.role, decision.state.yielding) == (Role.CONTENDED, True)
+    assert [type(a) for a in decision.actions] == [TellEpisodeOpened, TellStoodBy, Watch]
+
+
+def test_an_established_poller_answers_a_409_as_hold_does() -> None:
+    """The incumbent holds: it polls again at once, and renews 1.5 s later."""
+    decision = decide(ESTABLISHED, rival(), 0.0, AUTO)
+
+    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0))
+    assert (decision.state.renew_at, decision.state.insist_until) == (1.5, 103.0)
+
+
+def test_an_established_poller_stands_by_once_it_has_insisted_for_its_tenure() -> None:
+    """The rival has been here for longer."""
+    fighting = decide(ESTABLISHED, rival(), 0.0, AUTO).state
+
+    assert not decide(fighting, rival(), 102.9, AUTO).state.yielding
+    assert decide(fighting, rival(), 103.0, AUTO).state.yielding
+
+
+@pytest.mark.parametrize("policy", [HOLD, YIELD, Policy(on_rival=OnRival.EXIT)])
+def test_only_auto_looks_before_it_polls(policy: Policy) -> None:
+    """The others do what they were told in any case."""
+    state = decide(State(), ClaimTaken(term=Term(1), cause=Cause.FREE), 0.0, policy).state
+    state = decide(state, Failed(silence=100.0), 1.0, policy).state
+    state = decide(state, Overslept(silence=100.0), 2.0, policy).state
+
+    assert (state.look, state.look_at) == (0.0, float("inf"))
+
+
+def test_hold_never_yields() -> None:
+    """However young it is, and however long it lasts."""
+    state = POLLING
+    for second in range(0, 100_000, 60):
+        state = decide(state, rival(), float(second), HOLD).state
+
+    assert not state.yielding
+
+
+def test_a_look_that_sees_somebody_stands_by() -> None:
+    """No 409 was met, and none is counted."""
+    decision = decide(replace(POLLING, look=5.0), RivalSeen(), 10.0, AUTO)
+
+    assert (decision.state.yielding, decision.state.look) == (True, 0.0)
+    assert decision.state.episode is not None
+    assert decision.state.episode.conflicts == 0
+
+
+def test_a_look_that_sees_nobody_polls() -> None:
+    """The tenure is what it was."""
+    decision = decide(replace(ESTABLISHED, look=2.5), RivalGone(), 10.0, AUTO)
+
+    assert (decision.state, decision.actions) == (ESTABLISHED, (PollAgain(),))
+
+
+def test_who_stands_by_and_sees_nobody_polls_and_keeps_the_episode_open() -> None:
+    """One won poll ends none; the quiet is counted from here."""
+    yielding = decide(POLLING, rival(), 10.0, AUTO).state
+    back = decide(yielding, RivalGone(), 60.0, AUTO)
+
+    assert (back.state.yielding, back.state.role) == (False, Role.CONTENDED)
+    assert [type(a) for a in back.actions] == [TellCameBack, PollAgain]
+    assert decide(back.state, TimePassed(), 69.9, AUTO).state.role is Role.CONTENDED
+    assert decide(back.state, TimePassed(), 70.0, AUTO).state.role is Role.POLLING
+
+
+def test_the_first_409_after_a_come_back_means_standby() -> None:
+    """Whoever comes back is on trial, however long it had the bot before."""
+    yielding = decide(ESTABLISHED, rival(), 0.0, YIELD).state
+    back = decide(yielding, RivalGone(), 60.0, AUTO).state
+
+    assert decide(back, rival(), 61.0, AUTO).state.yielding
+
+
+def test_an_episode_does_not_become_quiet_while_we_stand_by() -> None:
+    """It is quiet because we do not poll."""
+    yielding = decide(POLLING, rival(), 10.0, AUTO).state
+
+    assert decide(yielding, TimePassed(), 10_000.0, AUTO).state is yielding
+
+
+@pytest.mark.parametrize(("state", "stands_by"), [(POLLING, True), (ESTABLISHED, False)])
+def test_updates_that_somebody_takes_are_met_like_a_409(
+    state: State,
+    stands_by: bool,
+) -> None:
+    """A rival that polls briefly causes none. The batch is handed on, so nothing is watched in this call."""
+    decision = decide(state, UpdatesTaken(jitter=0.5), 0.0, AUTO)
+
+    assert (decision.state.role, decision.state.yielding) == (Role.CONTENDED, stands_by)
+    assert not [a for a in decision.actions if isinstance(a, Watch)]
+
+
+def test_a_failed_call_makes_the_next_one_look() -> None:
+    """2.5 s; and a newcomer where Telegram was silent for more than 15 s."""
+    short = decide(ESTABLISHED, Failed(silence=5.0), 0.0, AUTO).state
+    long = decide(ESTABLISHED, Failed(silence=16.0), 0.0, AUTO).state
+
+    assert (short.look, short.established_at) == (2.5, -100.0)
+    assert (long.look, long.established_at) == (2.5, None)
+
+
+@pytest.mark.parametrize("happened", [Failed(silence=100.0), Overslept(silence=100.0)])
+def test_who_stands_by_looks_from_outside_already(happened: Failed | Overslept) -> None:
+    """No second look is laid over the first."""
+    yielding = decide(POLLING, rival(), 10.0, AUTO).state
+
+    assert decide(yielding, happened, 20.0, AUTO).state.look == 0.0
+
+
+def test_a_successor_of_a_holder_that_stood_by_stands_by() -> None:
+    """It does not walk into the same fight."""
+    episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7, stands_by=True)
+    taken = ClaimTaken(term=Term(8), cause=Cause.DIED, episode=episode)
+
+    assert decide(State(), taken, 5.0, AUTO).state.yielding
+    assert not decide(State(), taken, 5.0, HOLD).state.yielding
+
+
+def test_a_successor_in_a_fight_goes_on_with_the_tenure_of_its_predecessor() -> None:
+    """It insists for as long as the claim has been established."""
+    episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7)
+    taken = ClaimTaken(term=Term(8), cause=Cause.DIED, episode=episode, tenure=100.0)
+    state = decide(State(), taken, 0.0, AUTO).state
+
+    assert decide(state, rival(), 0.0, AUTO).state.insist_until == 103.0
+
+
+def test_an_answer_leaves_the_state_of_an_established_poller_as_it_is() -> None:
+    """The hot path: ten thousand bots poll."""
+    decision = decide(ESTABLISHED, Answered(updates=0, elapsed=30.0), 5.0, AUTO)
+
+    assert (decision.state is ESTABLISHED, decision.actions) == (True, (HandOn(),))

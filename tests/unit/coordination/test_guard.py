@@ -2,195 +2,17 @@
 
 from __future__ import annotations
 
-from concurrent.futures import Future
-from typing import Any
-
 import pytest
 
-from onepoller.coordination import call, events
-from onepoller.coordination.call import Steps
-from onepoller.coordination.clocks import Clocks
+from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.events import Cause
-from onepoller.coordination.grant import Grant
-from onepoller.coordination.guard import Guard
-from onepoller.coordination.identity import BotId, SessionId, Term
-from onepoller.coordination.presence import caller_of
+from onepoller.coordination.identity import Term
 from onepoller.coordination.report import Role
-from onepoller.coordination.settings import OnRival, Settings
-from onepoller.coordination.situation import Policy
-from onepoller.coordination.stores.seam import Claim, Episode, Offset
-from onepoller.coordination.wire import (
-    NOTHING,
-    Ask,
-    Await,
-    Delivered,
-    Ended,
-    Manners,
-    OnCancel,
-    Refused,
-    Request,
-    SendPoll,
-)
-
-BOT = BotId(42)
-G = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
-W = (
-    "Conflict: can't use getUpdates method while webhook is active; "
-    "use deleteWebhook to delete the webhook first"
-)
-RIVAL = Refused(status=409, text=G, reply="409")
-PLAIN = Manners()
-PTB = Manners(on_cancel=OnCancel.STOPPING, fetches_ahead=True)
-
-
-class Session:
-    """Our session: the test says what it knows."""
-
-    id = SessionId("own")
-
-    def __init__(self) -> None:
-        self.deadline = 1e9
-        self.is_ours = True
-
-    def has_claim(self, _bot_id: BotId, _term: Term) -> bool:
-        """What the test says."""
-        return self.is_ours
-
-
-class FakeClaims:
-    """The instance, as a guard sees it: it notes what it is asked."""
-
-    crowd = 1.0
-
-    def __init__(self) -> None:
-        self.crossing = Crossing()
-        self.said: list[Any] = []
-        self.futures: list[Future[bool]] = []
-        self.awaited = False
-
-    def _future(self, *said: Any) -> Future[bool]:
-        self.said.append(said)
-        future: Future[bool] = Future()
-        self.futures.append(future)
-        return future
-
-    def want(self, _guard: Guard) -> Future[bool]:
-        return self._future("want")
-
-    def unwant(self, _guard: Guard) -> None:
-        self.said.append(("unwant",))
-
-    def let_go(self, guard: Guard, cause: Cause) -> None:
-        self.said.append(("let_go", cause))
-        guard.lost(cause)
-
-    def is_awaited(self, _bot_id: BotId) -> Future[bool]:
-        return self._future("is_awaited")
-
-    def pass_on(self, _guard: Guard) -> None:
-        self.said.append(("pass_on",))
-
-    def confirm(self) -> Future[bool]:
-        return self._future("confirm")
-
-    def suspect(self, bot_id: BotId) -> None:
-        self.said.append(("suspect", bot_id))
-
-    def note_episode(self, _bot_id: BotId, episode: Episode | None) -> None:
-        self.said.append(("note", episode.kind if episode else None))
-
-    def end_process(self, _bot_id: BotId, _reason: str) -> None:
-        self.said.append(("end_process",))
-
-
-class Wire:
-    """Only what a guard reads of it; the test performs the steps."""
-
-    api_root = "http://api"
-
-    def __init__(self, manners: Manners) -> None:
-        self.manners = manners
-
-    async def poll(self, request: Request) -> Delivered | Refused:
-        """Not called: the test answers."""
-        raise AssertionError(request)
-
-    async def ask(self, method: str) -> dict[str, Any]:
-        """Not called: the test answers."""
-        raise AssertionError(method)
-
-
-class Task:
-    """Whoever calls."""
-
-    def __init__(self) -> None:
-        self.ended = False
-
-    def done(self) -> bool:
-        return self.ended
-
-
-class Bench:
-    """A guard on a bench, with a clock in hand."""
-
-    def __init__(self, manners: Manners = PLAIN, **settings: Any) -> None:
-        used = Settings(**{"on_rival": OnRival.HOLD} | settings)
-        self.now = 100.0
-        self.claims = FakeClaims()
-        self.session = Session()
-        self.seen: list[events.Event] = []
-        self.wire = Wire(manners)
-        self.task = Task()
-        self.guard = Guard(
-            BOT,
-            claims=self.claims,
-            settings=used,
-            policy=Policy.of(used),
-            emit=self.seen.append,
-            clocks=Clocks(
-                monotonic=lambda: self.now, boot=lambda: self.now, wall=lambda: self.now, chance=lambda: 0.5
-            ),
-        )
-
-    def grant(self, term: int = 1, claim: Claim | None = None, cause: Cause = Cause.FREE) -> None:
-        """The store gives the claim."""
-        grant = Grant(session=self.session, term=Term(term), decided_at=self.now, cause=cause)
-        self.guard.granted(grant, claim or Claim(bot_id=BOT, term=Term(term)), came_from=None)
-
-    def call(self, *, offset: int = 0, timeout: float = 10.0, ended: bool = False) -> Steps:
-        """The framework calls, in a task of its own or (`ended` False) in the one that called before."""
-        if ended:
-            self.task = Task()
-        steps = call.steps(
-            self.guard, Request(offset=offset, timeout=timeout), self.wire, caller_of(self.task)
-        )
-        self.task.ended = ended
-        return steps
-
-    def later(self, seconds: float) -> None:
-        """Turn the clock."""
-        self.now += seconds
-
-    def of(self, kind: type) -> list[Any]:
-        """The events of one kind."""
-        return [event for event in self.seen if isinstance(event, kind)]
-
-
-def result(steps: Steps, value: Any) -> Any:
-    """Answer the last step, and return what the call returns."""
-    with pytest.raises(StopIteration) as done:
-        steps.send(value)
-    return done.value.value
-
-
-def batch(*ids: int) -> Delivered:
-    """A reply with these updates."""
-    return Delivered(update_ids=ids, reply="200")
-
-
-EMPTY = batch()
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.stores.seam import Claim, Offset, Standing
+from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Refused, Request, SendPoll
+from tests.unit.coordination.bench import BOT, EMPTY, PTB, RIVAL, Bench, Flight, W, batch, result
 
 
 def test_a_holder_polls_at_once_with_the_callers_own_parameters() -> None:
@@ -624,20 +446,10 @@ def test_a_drain_ends_the_open_poll() -> None:
     bench.grant()
     steps = bench.call()
     next(steps)
-    interrupted: list[Ended] = []
-
-    class Flight:
-        minds_deadline = False
-        started = bench.now
-        timeout = 10.0
-
-        def interrupt(self, how: Ended) -> None:
-            interrupted.append(how)
-
-    bench.guard.flight = Flight()
+    flight = Flight(bench)
     drained = bench.guard.begin_drain()
 
-    assert interrupted == [Ended.INTERRUPTED]
+    assert flight.ended == [Ended.INTERRUPTED]
     assert not drained.done()
     assert isinstance(steps.send(Ended.INTERRUPTED), Await)
     assert drained.done()
@@ -703,20 +515,10 @@ def test_a_call_that_nothing_can_end_loses_the_claim() -> None:
     bench = Bench()
     bench.grant()
     next(bench.call())
-    interrupted: list[Ended] = []
-
-    class Flight:
-        minds_deadline = False
-        started = bench.now
-        timeout = 10.0
-
-        def interrupt(self, how: Ended) -> None:
-            interrupted.append(how)
-
-    bench.guard.flight = Flight()
+    flight = Flight(bench)
 
     assert not bench.guard.sweep(bench.now + 31)
-    assert interrupted == [Ended.OVERDUE]
+    assert flight.ended == [Ended.OVERDUE]
     assert bench.guard.sweep(bench.now + 36)
     assert bench.of(events.Stalled) == [events.Stalled(bot_id=BOT, seconds=26.0)]
 
@@ -731,3 +533,155 @@ def test_a_gap_between_batches_is_told() -> None:
         result(steps, batch(*ids))
 
     assert bench.of(events.UpdateGap) == [events.UpdateGap(bot_id=BOT, missed=2, repeated=0)]
+
+
+@pytest.mark.parametrize(
+    ("pause", "is_sign"),
+    [
+        pytest.param(0.0, True, id="polled all the time: robbed"),
+        pytest.param(29.9, True, id="no update lives for less than 30 s"),
+        pytest.param(30.0, False, id="longer without a poll: they may have expired"),
+    ],
+)
+def test_a_gap_is_a_sign_of_a_rival_where_we_had_polled_all_the_time(
+    pause: float,
+    is_sign: bool,
+) -> None:
+    """It is told in any case; an episode begins only where nothing else can explain it."""
+    bench = Bench()
+    bench.grant()
+    for ids in ((5, 6), (9,)):
+        steps = bench.call(offset=ids[0])
+        next(steps)
+        result(steps, batch(*ids))
+        bench.later(pause)
+
+    assert bench.of(events.UpdateGap) == [events.UpdateGap(bot_id=BOT, missed=2, repeated=0)]
+    assert (bench.guard.state.role is Role.CONTENDED) is is_sign
+
+
+def test_a_gap_behind_a_long_poll_is_a_sign_of_a_rival() -> None:
+    """What counts is how long nobody of ours polled, not how long the poll was open."""
+    bench = Bench()
+    bench.grant()
+    for ids in ((5, 6), (9,)):
+        steps = bench.call(offset=ids[0], timeout=50.0)
+        next(steps)
+        bench.later(45)
+        result(steps, batch(*ids))
+
+    assert bench.guard.state.role is Role.CONTENDED
+
+
+def test_a_gap_in_front_of_the_first_batch_is_no_sign_of_a_rival() -> None:
+    """Before our first answer we had not polled: what is missing was our predecessor's, or has expired."""
+    bench = Bench()
+    bench.grant(
+        claim=Claim(bot_id=BOT, term=Term(2), offset=Offset(value=50, api_root="http://api", at=bench.now))
+    )
+    steps = bench.call()
+    next(steps)
+    result(steps, batch(53))
+
+    assert [e.missed for e in bench.of(events.UpdateGap)] == [3]
+    assert bench.guard.state.role is Role.POLLING
+
+
+def test_updates_that_come_again_are_told_and_are_no_sign_of_a_rival() -> None:
+    """Telegram repeats what was not acknowledged, to a framework that was started again for instance."""
+    bench = Bench()
+    bench.grant()
+    for _ in range(2):
+        steps = bench.call()
+        next(steps)
+        result(steps, batch(5, 6))
+
+    assert bench.of(events.UpdateGap) == [events.UpdateGap(bot_id=BOT, missed=0, repeated=2)]
+    assert bench.guard.state.role is Role.POLLING
+
+
+def test_the_batch_that_shows_a_rival_is_handed_on() -> None:
+    """Also where it makes us stand by: it is ours, and the framework's."""
+    bench = Bench(on_rival=OnRival.YIELD)
+    bench.grant()
+    for ids in ((5, 6), (9,)):
+        steps = bench.call(offset=ids[0])
+        next(steps)
+        assert result(steps, batch(*ids)) == batch(*ids)
+
+    assert bench.guard.state.yielding
+
+
+def test_an_established_holders_polls_change_nothing_of_its_state() -> None:
+    """The hot path makes no new state, whatever the policy."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    bench.grant(claim=Claim(bot_id=BOT, standing=Standing(tenure=100.0, at=bench.now)))
+    before = bench.guard.state
+    for number in range(3):
+        steps = bench.call(offset=5 + number)
+        next(steps)
+        bench.later(7)
+        result(steps, batch(5 + number) if number else EMPTY)
+
+    assert bench.guard.state is before
+
+
+@pytest.mark.parametrize(("minds_deadline", "expected"), [(False, [Ended.INTERRUPTED]), (True, [])])
+def test_a_poll_whose_sessions_deadline_has_passed_is_ended(
+    minds_deadline: bool,
+    expected: list[Ended],
+) -> None:
+    """Whoever may have taken over polls beside it. The child of `onepoller run` looks at it by itself."""
+    bench = Bench()
+    bench.grant()
+    next(bench.call())
+    flight = Flight(bench, minds_deadline=minds_deadline)
+    bench.session.deadline = bench.now + 1.0
+
+    assert not bench.guard.sweep(bench.now)
+    assert flight.ended == []
+    bench.later(1.0)
+    assert not bench.guard.sweep(bench.now)
+    assert flight.ended == expected
+
+
+def test_a_poll_that_was_ended_for_its_deadline_is_sent_anew_once_the_session_is_confirmed() -> None:
+    """Inside the same call: the framework notices nothing."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    bench.later(4.0)
+    bench.session.deadline = bench.now
+
+    assert isinstance(steps.send(Ended.INTERRUPTED), Await)
+    assert bench.claims.said == [("confirm",)]
+    assert steps.send(True) == SendPoll(request=Request(timeout=6.0))
+
+
+def test_a_claim_that_was_lost_for_a_moment_comes_back_with_its_tenure() -> None:
+    """A session that was replaced makes no newcomer: no look, no trial."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    bench.grant(claim=Claim(bot_id=BOT, standing=Standing(tenure=100.0, at=bench.now)))
+    bench.guard.lost(Cause.SESSION)
+    bench.later(10)
+    bench.grant(term=2)
+
+    assert bench.guard.state.established_at == bench.now - 110.0
+    assert bench.guard.state.look == 0.0
+
+
+def test_an_established_holder_fights_for_as_long_as_its_tenure_and_then_stands_by() -> None:
+    """102 s at the first 409, times 1.0, and 3 s: told once at the beginning and once when it gives in."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    bench.grant(claim=Claim(bot_id=BOT, standing=Standing(tenure=100.0, at=bench.now)))
+    while not bench.guard.state.yielding:
+        steps = bench.call(timeout=10.0)
+        next(steps)
+        bench.later(2.0)
+        steps.send(RIVAL)
+        steps.close()
+
+    assert bench.now == 208.0, "at the first 409 after 102 + 102 + 3 s"
+    assert [e.stands_by for e in bench.of(events.EpisodeOpened)] == [False]
+    assert len(bench.of(events.StoodBy)) == 1

@@ -1,4 +1,4 @@
-"""When a settling begins: at once for a few bots, once for a whole fleet."""
+"""When a settling begins, who is told first, and what goes with a claim from one poller to the next."""
 
 from __future__ import annotations
 
@@ -11,12 +11,14 @@ import pytest
 
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.events import Cause
+from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, own_identity
 from onepoller.coordination.negotiation import GATHER_LIMIT, GATHER_STEP, MANY, Negotiation
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.memory import MemoryStore
-from onepoller.coordination.stores.seam import Batch, Session, Swap, Swapped
+from onepoller.coordination.stores.seam import Batch, Claim, Session, Standing, Swap, Swapped
 from onepoller.testing.virtual import run_virtual
 
 
@@ -145,5 +147,161 @@ def test_a_claim_that_is_let_go_before_the_wish_is_written_is_not_missed() -> No
         await negotiation.settle_due()
 
         assert roles == ["standby", "polling"]
+
+    run_virtual(body())
+
+
+class Holder:
+    """As much of a guard as has a claim and lets it go: with a tenure of 70 s."""
+
+    def __init__(self) -> None:
+        self.bot_id = BotId(42)
+        self.grant: Grant | None = None
+        self.claim: Claim | None = None
+        self.state = None
+        self.incumbency = self
+
+    def granted(self, grant: Grant, claim: Claim, **_: object) -> None:
+        """It is ours."""
+        self.grant, self.claim = grant, claim
+
+    def denied(self, *_: object) -> None:
+        """Somebody else has it."""
+
+    def lost(self, *_: object, **__: object) -> None:
+        """It is gone."""
+        self.grant = None
+
+    def offset_to_hand_over(self) -> None:
+        """Nothing is known."""
+
+    def to_pass_on(self, _: object) -> Standing:
+        """What a successor goes on with."""
+        return Standing(tenure=70.0, at=asyncio.get_running_loop().time())
+
+
+class Line:
+    """Sessions of one store on virtual time, and the guards that stand in its line."""
+
+    def __init__(self) -> None:
+        self.loop = asyncio.get_running_loop()
+        self.store = MemoryStore(clock=self.loop.time)
+
+    async def come(self) -> tuple[Negotiation, Any]:
+        """A process whose first call waits for the bot."""
+        nothing: Any = None
+        time = self.loop.time
+        negotiation = Negotiation(
+            store=self.store,
+            session=await self.store.open(own_identity()),
+            settings=Settings(),
+            clocks=Clocks(monotonic=time, boot=time, wall=time),
+            emit=lambda _: None,
+            spawn=nothing,
+            kill=nothing,
+            aims={},
+        )
+        guard: Any = Holder()
+        negotiation.want(guard, Answer())
+        await negotiation.settle_due()
+        return negotiation, guard
+
+
+def test_a_claim_that_is_let_go_carries_the_tenure_of_its_holder() -> None:
+    """For whoever comes next, also where nobody waits yet."""
+
+    async def body() -> None:
+        line = Line()
+        first, guard = await line.come()
+        await asyncio.sleep(5)
+        first.releasing.release(guard, Cause.STOPPED)
+        await first.settle_due()
+
+        assert (await line.store.read({BotId(42)})).claims[BotId(42)].standing == Standing(
+            tenure=70.0, at=5.0
+        )
+
+    run_virtual(body())
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        pytest.param(15.0, Standing(tenure=70.0, at=0.0), id="a process that is started again goes on"),
+        pytest.param(15.5, None, id="one that comes later is new"),
+    ],
+)
+def test_what_was_let_go_is_taken_up_within_15_s(after: float, expected: Standing | None) -> None:
+    """Counted from the letting go."""
+
+    async def body() -> None:
+        line = Line()
+        first, guard = await line.come()
+        first.releasing.release(guard, Cause.STOPPED)
+        await first.settle_due()
+        await asyncio.sleep(after)
+        _, taker = await line.come()
+
+        assert taker.claim.standing == expected
+
+    run_virtual(body())
+
+
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        pytest.param(15.0, Standing(tenure=0.0, at=0.0), id="a process that is started again goes on"),
+        pytest.param(15.5, None, id="one that comes later is new"),
+    ],
+)
+def test_a_dead_holder_is_followed_within_15_s_of_its_last_beat(
+    after: float, expected: Standing | None
+) -> None:
+    """Nobody could write its tenure: it counts from the beginning of its term."""
+
+    async def body() -> None:
+        line = Line()
+        first, _ = await line.come()
+        await asyncio.sleep(100)
+        await line.store.beat(first.session)
+        line.store.kill(first.session.id)
+        await asyncio.sleep(after)
+        _, taker = await line.come()
+
+        assert taker.claim.standing == expected
+
+    run_virtual(body())
+
+
+def test_who_stood_in_line_follows_a_dead_holder_whenever_that_is_seen() -> None:
+    """It saw the holder alive."""
+
+    async def body() -> None:
+        line = Line()
+        first, _ = await line.come()
+        second, taker = await line.come()
+        await asyncio.sleep(100)
+        line.store.kill(first.session.id)
+        await second.changed(first.session.id)
+
+        assert taker.claim.standing == Standing(tenure=0.0, at=0.0)
+
+    run_virtual(body())
+
+
+def test_a_fleets_takeover_at_once_passes_the_standing_on_too() -> None:
+    """The short way, without a look before it."""
+
+    async def body() -> None:
+        line = Line()
+        first, guard = await line.come()
+        first.releasing.release(guard, Cause.STOPPED)
+        await first.settle_due()
+        first, _ = await line.come()
+        second, taker = await line.come()
+        line.store.kill(first.session.id)
+        await second.changed(first.session.id)
+
+        assert taker.claim.standing == Standing(tenure=70.0, at=0.0)
 
     run_virtual(body())

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.identity import BotId, Term
-from onepoller.coordination.stores.seam import Batch, Claim, Episode, Liveness, Offset, Swap
+from onepoller.coordination.stores.seam import Batch, Claim, Episode, Liveness, Offset, Standing, Swap
 from onepoller.testing.store_contract.rig import BOT, OTHER, Rig, promise
 
 
@@ -33,9 +33,19 @@ class ClaimPromises(Rig):
             clean=False,
             offset=Offset(value=42, api_root="https://api.test", at=2.5),
             episode=Episode(kind=Kind.RIVAL, since=3.5, conflicts=7, detail="text", stands_by=True),
+            standing=Standing(tenure=4.5, at=5.5),
         )
         await first.write(claim)
         assert await second.claim() == replace(claim, version=1)
+
+    @promise
+    async def test_a_standing_can_be_taken_off_a_claim(self) -> None:
+        """A write without one leaves none behind."""
+        first, second = await self.pair()
+        mine = await first.write(Claim(bot_id=BOT, standing=Standing(tenure=4.5, at=5.5)))
+        assert mine is not None
+        await first.write(replace(mine, standing=None))
+        assert (await second.claim()).standing is None
 
     @promise
     async def test_a_swap_tells_what_it_wrote(self) -> None:

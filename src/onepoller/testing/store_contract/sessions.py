@@ -28,6 +28,14 @@ class SessionPromises(Rig):
         assert (seen.identity, seen.lease) == (identity("first"), self.lease)
 
     @promise
+    async def test_who_has_just_beaten_has_not_been_silent(self) -> None:
+        """Far less than a lease; it need not be exact."""
+        first, second = await self.pair()
+        await self.pass_time(self.lease / 2)
+        await first.store.beat(first.session)
+        assert 0.0 <= (await second.store.read()).sessions[first.id].silence < self.lease / 2
+
+    @promise
     async def test_others_read_what_the_last_beat_reported(self) -> None:
         """A shorter report replaces a longer one."""
         first, second = await self.pair()

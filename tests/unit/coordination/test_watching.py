@@ -1,0 +1,389 @@
+"""The part of a call in which a guard looks instead of polling, step by step."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import Any
+
+import pytest
+
+from onepoller.coordination import events
+from onepoller.coordination.call import Steps
+from onepoller.coordination.conflict import Kind
+from onepoller.coordination.events import Cause
+from onepoller.coordination.report import Role
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.stores.seam import Claim, Standing
+from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Manners, Refused, Request, SendPoll
+from tests.unit.coordination.bench import BOT, EMPTY, PLAIN, RIVAL, Bench, W, batch, result
+
+WEBHOOK = Refused(status=409, text=W, reply="")
+
+
+def newcomer(manners: Manners = PLAIN, **settings: Any) -> Bench:
+    """Make a guard under `auto` that was just given a claim with nobody to follow."""
+    bench = Bench(manners, on_rival=OnRival.AUTO, **settings)
+    bench.grant()
+    return bench
+
+
+def established(tenure: float = 100.0) -> Bench:
+    """Make a guard under `auto` that goes on with a predecessor's tenure."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    bench.grant(claim=Claim(bot_id=BOT, standing=Standing(tenure=tenure, at=bench.now)))
+    return bench
+
+
+def is_peek(step: object) -> bool:
+    """Whether this is a peek, by what makes it harmless."""
+    if not isinstance(step, SendPoll):
+        return False
+    asked = step.request
+    return 2 <= asked.offset <= 999 and (asked.limit, asked.timeout, asked.allowed_updates) == (1, 0.0, None)
+
+
+def wait(bench: Bench, steps: Steps, step: Any) -> Any:
+    """Wait as long as this step says, and give the next one."""
+    assert isinstance(step, Await)
+    bench.later(step.seconds)
+    return steps.send(None)
+
+
+def called(bench: Bench, *, timeout: float, first: int) -> list[str]:
+    """One call of the framework, whose peeks find this update first; what it did."""
+    steps = bench.call(timeout=timeout)
+    did: list[str] = []
+    with contextlib.suppress(StopIteration):
+        step = next(steps)
+        while True:
+            if isinstance(step, Await):
+                did.append("waited")
+                step = wait(bench, steps, step)
+            elif is_peek(step):
+                did.append("peeked")
+                step = steps.send(batch(first) if first else EMPTY)
+            else:
+                did.append("polled")
+                step = steps.send(EMPTY)
+    return did
+
+
+# The look before the first poll
+
+
+def test_a_newcomer_that_finds_nothing_waiting_polls_in_the_same_call() -> None:
+    """One peek: nobody stands in the way, or whoever does is parked and answers the poll."""
+    bench = newcomer()
+    steps = bench.call(offset=7, timeout=10.0)
+
+    assert is_peek(next(steps))
+    assert steps.send(EMPTY) == SendPoll(request=Request(offset=7, timeout=10.0))
+
+
+def test_a_newcomer_peeks_for_five_seconds_and_polls_with_what_is_left() -> None:
+    """Nobody takes what waits; the call lasts no longer for it."""
+    bench = newcomer()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    for _ in range(2):
+        assert is_peek(wait(bench, steps, steps.send(batch(7))))
+
+    assert steps.send(batch(7)) == SendPoll(request=Request(timeout=5.0))
+
+
+@pytest.mark.parametrize("then", [batch(8), EMPTY])
+def test_a_newcomer_that_sees_somebody_poll_stands_by(then: object) -> None:
+    """It has not polled once; the log says so in one line."""
+    bench = newcomer()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    wait(bench, steps, steps.send(batch(7)))
+
+    assert isinstance(steps.send(then), Await)
+    assert (bench.guard.state.role, bench.guard.state.yielding) == (Role.CONTENDED, True)
+    assert [(e.kind, e.stands_by) for e in bench.of(events.EpisodeOpened)] == [(Kind.RIVAL, True)]
+    assert bench.of(events.StoodBy) == []
+
+
+def test_no_peek_is_sent_once_the_claim_is_gone() -> None:
+    """The wait between two peeks ends with it, and the call waits like everybody else."""
+    bench = newcomer()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    step = steps.send(batch(7))
+    assert isinstance(step, Await)
+    assert not step.future.done()
+
+    bench.guard.lost(Cause.FENCED)
+    assert step.future.done()
+    steps.send(None)
+
+    assert bench.claims.said == [("want",)]
+
+
+def test_a_peek_that_a_handover_ends_is_no_answer() -> None:
+    """The claim is asked for again, and nothing is raised."""
+    bench = newcomer()
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    bench.guard.lost(Cause.FENCED)
+
+    assert isinstance(steps.send(Ended.INTERRUPTED), Await)
+    assert bench.guard.state.role is Role.STANDBY
+
+
+def test_a_look_goes_on_over_the_calls_of_a_framework_with_a_short_timeout() -> None:
+    """Calls of a second: the peeks are 2.5 s apart all the same, and then it polls."""
+    bench = newcomer()
+    began = bench.now
+    did: list[str] = []
+    while "polled" not in did:
+        did += called(bench, timeout=1.0, first=7)
+
+    assert (did.count("peeked"), bench.now - began) == (3, 5.0)
+
+
+def test_a_short_poller_gets_past_the_look() -> None:
+    """`timeout=0`, about every second: it polls after the 5 s of a look, and not before."""
+    bench = newcomer()
+    began = bench.now
+    did: list[str] = []
+    while "polled" not in did:
+        bench.later(0.95)
+        did += called(bench, timeout=0.0, first=7)
+
+    assert did.count("peeked") == 3
+    assert 5.0 <= bench.now - began < 8.0
+
+
+def test_a_program_that_polls_by_itself_is_started_without_a_look() -> None:
+    """`onepoller run` without the proxy: nothing can go before the requests of a child."""
+    bench = newcomer(Manners(can_look=False))
+
+    assert next(bench.call(timeout=30.0)) == SendPoll(request=Request(timeout=30.0))
+
+
+# What goes wrong with a peek
+
+
+def test_a_peek_that_fails_raises_what_a_poll_would_raise() -> None:
+    """The framework backs off, and the row of failures begins."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    error = ConnectionResetError("gone")
+
+    with pytest.raises(ConnectionResetError) as raised:
+        steps.throw(error)
+
+    assert raised.value is error
+    assert bench.guard.state.failing_since == bench.now
+
+
+def test_peeks_that_only_fail_pass_the_claim_on_after_a_minute() -> None:
+    """As polls would: a peer may reach Telegram."""
+    bench = newcomer()
+    for _ in range(2):
+        steps = bench.call()
+        next(steps)
+        with pytest.raises(OSError, match="gone"):
+            steps.throw(OSError("gone"))
+        bench.later(60)
+
+    assert ("pass_on",) in bench.claims.said
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_an_error_of_a_peek_is_handed_on(status: int) -> None:
+    """A `retry_after` is the framework's to keep."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    refused = Refused(status=status, text="no", reply="", retry_after=3.0)
+
+    assert result(steps, refused) is refused
+    assert bench.guard.state.failing_since == bench.now
+
+
+def test_a_refused_token_shows_at_the_first_peek() -> None:
+    """It is told, and the claim goes to a peer at once."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    result(steps, Refused(status=401, text="Unauthorized", reply=""))
+
+    assert bench.of(events.TokenRefused) == [events.TokenRefused(bot_id=BOT)]
+    assert ("pass_on",) in bench.claims.said
+
+
+def test_a_webhook_shows_at_the_first_peek() -> None:
+    """Blocked: it is named and watched."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+
+    assert steps.send(WEBHOOK) == Ask(method="getWebhookInfo")
+    assert bench.guard.state.role is Role.BLOCKED
+
+
+def test_after_a_webhook_the_look_that_it_cut_short_is_made() -> None:
+    """Whoever deleted it may poll now."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    steps.send(WEBHOOK)
+
+    assert is_peek(steps.send({"url": ""}))
+
+
+def test_a_rivals_409_to_a_peek_is_met_on_trial() -> None:
+    """The server made a poll of it, and somebody parked after us."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    steps.send(RIVAL)
+
+    assert bench.guard.state.yielding
+
+
+# When else one looks
+
+
+def test_after_a_failed_call_the_next_one_looks_for_two_and_a_half_seconds() -> None:
+    """Somebody may have come meanwhile."""
+    bench = established()
+    steps = bench.call()
+    next(steps)
+    with pytest.raises(OSError, match="gone"):
+        steps.throw(OSError("gone"))
+    steps = bench.call(timeout=10.0)
+
+    assert is_peek(next(steps))
+    assert is_peek(wait(bench, steps, steps.send(batch(7))))
+    assert steps.send(batch(7)) == SendPoll(request=Request(timeout=7.0))
+    assert bench.now == 102.5
+
+
+@pytest.mark.parametrize(("silence", "is_kept"), [(15.0, True), (15.5, False)])
+def test_a_failed_call_costs_the_tenure_where_it_lasted_too_long(
+    silence: float,
+    is_kept: bool,
+) -> None:
+    """Counted from Telegram's last answer, not from the failure."""
+    bench = established()
+    steps = bench.call()
+    next(steps)
+    bench.later(silence)
+    with pytest.raises(OSError, match="gone"):
+        steps.throw(OSError("gone"))
+
+    assert (bench.guard.state.established_at is not None) is is_kept
+
+
+def test_who_has_overslept_looks_and_is_a_newcomer_again() -> None:
+    """More than a minute without an answer: freeze, sleep, a long handler."""
+    bench = established()
+    result(polled(bench), EMPTY)
+    bench.later(60.5)
+    steps = bench.call(timeout=10.0)
+
+    assert is_peek(next(steps))
+    assert bench.guard.state.established_at is None
+    assert steps.send(EMPTY) == SendPoll(request=Request(timeout=10.0))
+    steps.send(RIVAL)
+    assert bench.guard.state.yielding
+
+
+def test_a_minute_without_a_call_is_no_oversleeping() -> None:
+    """It has to be more."""
+    bench = established()
+    result(polled(bench), EMPTY)
+    bench.later(60.0)
+
+    assert not is_peek(next(bench.call()))
+
+
+def test_a_409_is_an_answer_of_telegram() -> None:
+    """Who fights for an hour was never silent, so its tenure stays."""
+    bench = established(tenure=10_000.0)
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    for _ in range(3):
+        bench.later(30)
+        steps.send(RIVAL)
+        steps.close()
+        steps = bench.call(timeout=50.0)
+        assert not is_peek(next(steps))
+
+    assert bench.guard.state.established_at is not None
+
+
+def polled(bench: Bench, offset: int = 0) -> Steps:
+    """A call whose poll is on its way."""
+    steps = bench.call(offset=offset)
+    assert not is_peek(next(steps))
+    return steps
+
+
+def test_a_busy_newcomer_looks_once_more_when_its_moment_has_come() -> None:
+    """Whose polls all find something has never parked, and would never meet a 409."""
+    bench = newcomer()
+    called(bench, timeout=10.0, first=0)
+    bench.guard.state = start = bench.guard.state
+    peeked = []
+    for second in range(20):
+        bench.now = 101.0 + second
+        steps = bench.call(offset=10 + second)
+        step = next(steps)
+        if is_peek(step):
+            peeked.append(second + 1)
+            step = steps.send(EMPTY)
+        result(steps, batch(10 + second))
+
+    assert start.look_at == 108.5
+    assert peeked == [10]
+
+
+# Standing by
+
+
+def test_many_bots_in_standby_ask_more_slowly() -> None:
+    """As the instance says."""
+    bench = newcomer()
+    bench.claims.crowd = 4.0
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    step = steps.send(RIVAL)
+
+    assert isinstance(step, Await)
+    assert step.seconds == 12.0
+
+
+def test_who_stands_by_does_not_outlast_its_call() -> None:
+    """The framework sees a quiet bot."""
+    bench = newcomer()
+    steps = bench.call(timeout=2.0)
+    next(steps)
+    step = steps.send(RIVAL)
+    assert isinstance(step, Await)
+    assert step.seconds == 2.0
+    bench.later(2.0)
+
+    assert result(steps, None) is NOTHING
+
+
+def test_who_comes_back_has_heard_of_telegram() -> None:
+    """The look was an answer: an hour in standby is no oversleeping."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    steps.send(RIVAL)
+    steps.close()
+    bench.later(3600)
+    steps = bench.call(timeout=50.0)
+    step = next(steps)
+    assert isinstance(step, SendPoll)
+    bench.later(step.request.timeout)
+
+    assert steps.send(EMPTY) == SendPoll(request=Request(timeout=42.0))
+    assert bench.guard.state.established_at == bench.now
