@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from onepoller.testing.botapi import Row, overlaps
+from tests.simulation import handovers, looks, referee
 from tests.simulation.stage import Stage
 
 MOST_REQUESTS = 200
@@ -15,17 +16,15 @@ DEAF_SLACK = 2.0
 LOOK = 2.0
 """`auto` may look between two polls (its peeks are 2.5 s apart); its probes evict an incumbent, whose 409 may
 be held for 3 s."""
-HARMLESS = range(2, 1000)
-"""Offsets of a poll that only looks."""
 Span = tuple[float, float]
+
+
+Check = Callable[[Stage, Sequence[Row]], Iterable[str]]
 
 
 def breaches(stage: Stage, rows: Sequence[Row]) -> list[str]:
     """Everything that must not be."""
-    checks = (_terms, _ownership, _lost, _destroyed, _storms, _two_of_ours, _conflicts_shown, _defects)
-    found = [sentence for check in checks for sentence in check(stage, rows)]
-    found += [f"deaf for {end - start:.1f} s at {start:.1f} s" for start, end in deaf(stage, rows)]
-    return found
+    return [sentence for check in CHECKS for sentence in check(stage, rows)]
 
 
 def _terms(stage: Stage, _: Sequence[Row]) -> Iterator[str]:
@@ -132,12 +131,18 @@ def deaf(stage: Stage, rows: Sequence[Row]) -> list[Span]:
     return spans
 
 
+def _deaf(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
+    """Somebody polls, but for as long as a cause excuses."""
+    for start, end in deaf(stage, rows):
+        yield f"deaf for {end - start:.1f} s at {start:.1f} s"
+
+
 def silences(stage: Stage, rows: Sequence[Row]) -> list[Span]:
     """When no poll of ours was open whose process could have taken what it brought."""
     ours = {life.name: life.ended_at for life in stage.lives}
     open_spans = []
     for row in rows:
-        if not row.is_poll or row.poller not in ours or row.offset in HARMLESS:
+        if not row.is_poll or row.poller not in ours or looks.is_look(row):
             continue
         ends = (row.ended_at, row.closed_at, row.evicted_at, stage.world.closed_at.get(row.connection))
         end = min((moment for moment in ends if moment is not None), default=stage.length)
@@ -160,3 +165,33 @@ def _without(spans: list[Span], taken: list[Span]) -> list[Span]:
         if free_from < end or start == end:
             left.append((free_from, end))
     return left
+
+
+CHECKS: tuple[Check, ...] = (
+    _terms,
+    _ownership,
+    _lost,
+    _destroyed,
+    _storms,
+    _two_of_ours,
+    _conflicts_shown,
+    _defects,
+    _deaf,
+    handovers.prompt,
+    handovers.polls_at_once,
+    handovers.nothing_twice,
+    handovers.no_conflict_of_our_own,
+    handovers.quiet_before_over,
+    looks.looks_first,
+    looks.peeks_differ,
+    looks.probes_are_spread,
+    looks.looks_deliver_nothing,
+    looks.probes_are_seldom,
+    looks.comes_back_seldom,
+    referee.incumbents,
+    referee.gives_in,
+    referee.trial,
+    referee.settles,
+    referee.waits,
+)
+"""The first sentence of each says what it is."""

@@ -8,8 +8,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, fields
 
 from onepoller.testing.botapi import Row, conflicts
-from tests.simulation.checks import HARMLESS, requests_a_minute, silences
+from tests.simulation.checks import requests_a_minute, silences
 from tests.simulation.foreigners import Foreigner
+from tests.simulation.referee import is_contending
 from tests.simulation.stage import Stage
 
 SETTLED_FOR = 30.0
@@ -100,7 +101,7 @@ def _share(
 def _convergence(stage: Stage, rows: Sequence[Row]) -> float:
     """When the last poll ended that did more than look and was not of the store which polls at the end."""
     store_of = {life.name: life.store for life in stage.lives}
-    polls = [r for r in rows if r.poller in store_of and r.is_poll and r.offset not in HARMLESS and r.timeout]
+    polls = [r for r in rows if r.poller in store_of and is_contending(r) and r.timeout]
     if not polls:
         return math.inf
     last = store_of[polls[-1].poller]

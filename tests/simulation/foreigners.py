@@ -24,7 +24,8 @@ LIVES = 10.0
 class Foreigner:
     """A foreign poller, from `start` to `stop`."""
 
-    def __init__(self, world: World, kind: str, name: str) -> None:
+    def __init__(self, world: World, kind: str, name: str, *, handling: float = 0.0) -> None:
+        self._handling = handling
         self.name = name
         self.taken: list[tuple[float, tuple[int, ...]]] = []
         self._kind = kind
@@ -88,7 +89,7 @@ class Foreigner:
             self._exit(life)
             return
         pause = self._rival.answered(status=reply.status, update_ids=ids)
-        self._world.after(pause, self._poll, life)
+        self._world.after(pause + (self._handling if ids else 0.0), self._poll, life)
 
     def _exit(self, life: int) -> None:
         first, factor, longest = RESTARTS

@@ -62,6 +62,9 @@ class Process:
         self.is_frozen = False
         self.is_cut = False
         self.ended_at = math.inf
+        self.leaves_at = math.inf
+        """When it was killed, or told to end."""
+        self.is_hung = False
         self.started_at = world.now
         self.wants_to_end = ""
         self._handling = handling
@@ -132,6 +135,7 @@ class Process:
         """SIGKILL."""
         if self.is_alive:
             self._world.note(self.name, "is killed")
+            self.leaves_at = min(self.leaves_at, self._world.now)
             self.seat.die()
             self._over()
 
@@ -139,7 +143,13 @@ class Process:
         """Its user ends it."""
         if self.is_alive and self._stopping is None:
             self._world.note(self.name, "is stopped")
+            self.leaves_at = self._world.now
             self.loop.post(self._begin_stop)
+
+    def hang(self) -> None:
+        """Its poll loop ends when its call does; the process lives on."""
+        self._world.note(self.name, "its poll loop dies")
+        self.is_hung = True
 
     def bury(self) -> None:
         """Let go of everything, when the world has ended."""
@@ -162,7 +172,7 @@ class Process:
     async def _poll(self) -> None:
         rival = Rival(self.framework.behaviour, self._world.random)
         guard = self.instance.guard(BotId(BOT))
-        while True:
+        while not self.is_hung:
             arguments = rival.arguments()
             request = Request(
                 offset=int(arguments.get("offset", 0)), timeout=float(arguments.get("timeout", 0))
@@ -227,6 +237,7 @@ _TOLD = {
     events.ClaimChanged,
     events.EpisodeOpened,
     events.EpisodeClosed,
+    events.StoodBy,
     events.ConflictSeen,
     events.UpdateGap,
     events.UpdatesDropped,

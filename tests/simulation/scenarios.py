@@ -7,6 +7,15 @@ from dataclasses import dataclass
 from functools import partial
 
 from onepoller.coordination.settings import OnRival
+from tests.simulation.apart import (
+    BUSY,
+    IDLE,
+    STEADY,
+    freezes_without_store,
+    incumbent_dies,
+    poller,
+    two_without_store,
+)
 from tests.simulation.foreigners import RIVALS
 from tests.simulation.processes import Process
 from tests.simulation.stage import LEASE, Stage
@@ -14,8 +23,6 @@ from tests.simulation.stage import LEASE, Stage
 POLICIES = tuple(str(policy) for policy in OnRival)
 _USUAL = tuple(policy for policy in POLICIES if policy in {"auto", "hold"})
 """The policies where nobody is a rival."""
-IDLE, STEADY, BUSY = 60.0, 2.0, 0.5
-"""Seconds between two messages."""
 SILENT = LEASE + 3.0
 """A silent session is taken for dead: its lease, a slow look, and a retry of the new holder."""
 
@@ -79,49 +86,6 @@ def rival(kind: str, stage: Stage) -> None:
 
 BACK_AFTER = {"hold": 2.0, "yield": 20.0, "exit": 20.0, "auto": 20.0}
 """With messages waiting, a rival that has gone is followed so soon."""
-
-
-def two_without_store(stage: Stage) -> None:
-    """Two or three hosts that share no store; all at once, or one after the other."""
-    stage.traffic(stage.random.choice((IDLE, STEADY, STEADY, BUSY)))
-    count = stage.random.choice((2, 2, 3))
-    at_once = stage.random.random() < 0.4
-    for place in range(count):
-        at = stage.random.uniform(0, 1) if at_once else place * stage.random.uniform(5, 60)
-        stage.newcomer_at = max(stage.newcomer_at, at)
-        stage.world.at(at, partial(stage.process, stage.store()))
-    stage.length = stage.newcomer_at + 150.0
-    _excuse_each_other(stage, 0.0)
-
-
-def _excuse_each_other(stage: Stage, dies_at: float) -> None:
-    """No policy but `auto` promises anything of two that do not know each other."""
-    if stage.policy == "auto":
-        stage.excuse("death", AFTER_DEATH + stage.ghost, start=dies_at)
-    else:
-        stage.excuse("each other", stage.length)
-
-
-AFTER_DEATH = 30.0
-"""After the death of one of two that share no store no message waits for 20 s; but one must come first."""
-
-
-def incumbent_dies(stage: Stage) -> None:
-    """Of two hosts without a shared store the one that polls dies, and comes back or not."""
-    stage.traffic(STEADY)
-    first, second = stage.store(), stage.store()
-    incumbent = stage.process(first)
-    newcomer_at = stage.random.uniform(20, 40)
-    stage.world.at(newcomer_at, partial(stage.process, second))
-    dies_at = newcomer_at + stage.random.uniform(60, 90)
-    stage.world.at(dies_at, incumbent.crash)
-    if stage.random.random() < 0.5:
-        stage.newcomer_at = dies_at + stage.random.uniform(1, 30)
-        stage.world.at(stage.newcomer_at, partial(stage.process, first))
-    else:
-        stage.newcomer_at = dies_at
-    stage.length = dies_at + 150.0
-    _excuse_each_other(stage, dies_at)
 
 
 def webhook_tug(stage: Stage) -> None:
@@ -228,11 +192,47 @@ def backlog_start(stage: Stage) -> None:
     stage.length = at + 60.0
 
 
+def slow_rival(stage: Stage) -> None:
+    """A foreign poller that handles for longer than we look: from outside it seems to be gone each time."""
+    stage.traffic(BUSY)
+    stage.process(stage.store())
+    foreigner = stage.foreigner("fixed", handling=stage.random.uniform(9.0, 13.0))
+    comes = stage.random.uniform(20, 30)
+    stage.world.at(comes, foreigner.start)
+    stage.excuse("rival", 1000.0, start=comes)
+    stage.length = comes + 300.0
+
+
+def poll_loop_ends(stage: Stage) -> None:
+    """The poll loop of the one that polls dies, and its process lives on; another one waits."""
+    store = stage.store()
+    stage.traffic(STEADY)
+    for at in (0.0, stage.random.uniform(1, 5)):
+        stage.world.at(at, partial(stage.process, store))
+    at = stage.random.uniform(20, 40)
+    stage.world.at(at, _hang_poller, stage)
+    stage.excuse("poll loop", SILENT_LOOP + stage.ghost, start=at)
+    stage.length = at + SILENT_LOOP + 60.0
+
+
+SILENT_LOOP = 35.0
+"""A poll may have to end first, 10 s; then a framework that fetches ahead is given 20 s, and others one."""
+
+
+def _hang_poller(stage: Stage) -> None:
+    life = poller(stage)
+    life.hang()
+    stage.spoiled.append((life.name, stage.world.now, stage.length))
+
+
 SCENARIOS: dict[str, Scenario] = {
     "one_store_handover_and_crash": Scenario(play=one_store),
     **{f"rival_{kind}": Scenario(play=partial(rival, kind), policies=POLICIES) for kind in RIVALS},
     "two_without_store": Scenario(play=two_without_store, policies=POLICIES),
     "incumbent_dies": Scenario(play=incumbent_dies, policies=POLICIES),
+    "freezes_without_store": Scenario(play=freezes_without_store, policies=_USUAL),
+    "slow_rival": Scenario(play=slow_rival, policies=("auto", "yield")),
+    "poll_loop_ends": Scenario(play=poll_loop_ends),
     "webhook_tug": Scenario(play=webhook_tug),
     "store_trouble": Scenario(play=store_trouble),
     "freezes_and_clocks": Scenario(play=freezes_and_clocks),

@@ -61,6 +61,13 @@ class Stage:
         self.newcomer_at = 0.0
         """When the last of ours started that is to find its place; convergence counts from here."""
         self.is_restarting = True
+        self.slow = 1.0
+        """So much longer do the slowest clock's bounds last."""
+        self.is_idle = False
+        self.waits_at_most = float("inf")
+        """No message may wait longer for one of ours."""
+        self.newcomers: list[float] = []
+        """When somebody came while another had had the bot for long: nothing changes."""
 
     @property
     def ghost(self) -> float:
@@ -94,9 +101,13 @@ class Stage:
             self.world.after(1.0, self._supervise, life)
         return life
 
-    def foreigner(self, kind: str) -> Foreigner:
+    def newcomer(self) -> None:
+        """Somebody comes now, and whoever has the bot has had it for long."""
+        self.newcomers.append(self.world.now)
+
+    def foreigner(self, kind: str, *, handling: float = 0.0) -> Foreigner:
         """Give a foreign poller, which does not poll yet."""
-        made = Foreigner(self.world, kind, f"rival {kind}")
+        made = Foreigner(self.world, kind, f"rival {kind}", handling=handling)
         self.foreigners.append(made)
         return made
 

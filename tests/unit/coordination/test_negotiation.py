@@ -282,7 +282,9 @@ def test_who_stood_in_line_follows_a_dead_holder_whenever_that_is_seen() -> None
         second, taker = await line.come()
         await asyncio.sleep(100)
         line.store.kill(first.session.id)
-        await second.changed(first.session.id)
+        await asyncio.sleep(20)
+        await second.changed(None)
+        await second.settle_due()
 
         assert taker.claim.standing == Standing(tenure=0.0, at=0.0)
 
