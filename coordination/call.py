@@ -127,7 +127,8 @@ class _Call:
                     # The 409 that led here is ours, not the framework's.
                     action, outcome = yield from watching.watch(
                         self._guard,
-                        self._deadline,
+                        # A short poller is given an answer after a second, as in standby: many do not sleep.
+                        self._deadline if self._request.timeout else self._now() + FIRST_ANSWER,
                         offset=self._request.offset,
                         can_look=self._manners.can_look,
                     )

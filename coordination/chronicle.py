@@ -72,6 +72,11 @@ class Chronicle:
         else:
             self._open(kind, conflicts, self.text if kind is conflict.Kind.UNKNOWN else "")
 
+    def inherited(self, episode: Episode) -> None:
+        """The claim came with an open episode, which was told by whoever had it."""
+        self._since, self._detail, self._stands_by = episode.since, episode.detail, episode.stands_by
+        self._missed = 0
+
     def webhook_seen(self, info: dict[str, object] | None, conflicts: int) -> None:
         """Tell the episode, now that getWebhookInfo has answered with the host, or failed (None)."""
         if self._untold is not None:

@@ -216,7 +216,8 @@ def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Dec
             closed = episodes.closed(told.state, "stood_by")
             return Decision(state=closed.state, actions=(*told.actions, *closed.actions, AwaitClaim()))
         case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
-            told = episodes.signed(replace(state, role=Role.BLOCKED), met.kind, now)
+            # A rival that had the bot is refused too; when the webhook is gone the trial begins anew.
+            told = episodes.signed(replace(state, role=Role.BLOCKED, yielding=False), met.kind, now)
             return Decision(state=told.state, actions=(*told.actions, Watch()))
         case Kind.RIVAL | Kind.UNKNOWN:
             return _contend(state, met, now, policy)
@@ -347,6 +348,8 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     TimePassed: _stay,
 }
 _WITH_CLAIM: dict[type, _Rule] = {
+    # The runner may give the claim back between a call's look and its asking for it.
+    Called: _wait,
     ClaimTaken: _taken,
     ClaimDenied: _denied,
     ClaimLost: _lost,
@@ -380,7 +383,6 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
         RivalSeen: _wait,
         UpdatesTaken: _stay,
         Overslept: _stay,
-        Called: _wait,
         TimePassed: _stay,
         HandoverAsked: _stay,
         HandoverFailed: _handover_failed,

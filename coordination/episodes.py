@@ -42,7 +42,7 @@ def closed(state: State, resolution: str) -> Decision:
     if state.episode is None:
         return Decision(state=state)
     told = TellEpisodeClosed(episode=state.episode, resolution=resolution)
-    return Decision(state=replace(state, episode=None), actions=(told,))
+    return Decision(state=replace(state, episode=None, insist_until=None), actions=(told,))
 
 
 def once_quiet(state: State, now: float) -> Decision:
@@ -53,4 +53,4 @@ def once_quiet(state: State, now: float) -> Decision:
     needed = min(max(QUIET_AT_LEAST, 1.5 * episode.longest_gap), QUIET_AT_MOST)
     if now - episode.last < needed:
         return Decision(state=state)
-    return closed(replace(state, role=Role.POLLING, insist_until=None), "rival_gone")
+    return closed(replace(state, role=Role.POLLING), "rival_gone")

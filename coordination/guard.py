@@ -124,23 +124,26 @@ class Guard:
     @property
     def changed(self) -> Answer[None]:
         """Done at the next change of role."""
-        if self._changed is None:
-            self._changed = Answer()
-        return self._changed
+        changed = self._changed  # the runner may take it away at any moment
+        if changed is None:
+            changed = self._changed = Answer()
+        return changed
 
     @property
     def rival(self) -> RivalWatch:
         """What was seen of the rival that we yield to now."""
-        if self._rival is None:
-            self._rival = RivalWatch()
-        return self._rival
+        rival = self._rival
+        if rival is None:
+            rival = self._rival = RivalWatch()
+        return rival
 
     @property
     def peeks(self) -> Peeks:
         """The look before our next poll, as far as it has come."""
-        if self._peeks is None:
-            self._peeks = Peeks()
-        return self._peeks
+        peeks = self._peeks
+        if peeks is None:
+            peeks = self._peeks = Peeks()
+        return peeks
 
     @property
     def has_overslept(self) -> bool:
@@ -205,10 +208,10 @@ class Guard:
         """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
         missed, repeated = self.offsets.received(ids)
         if missed or repeated:
-            self.chronicle.missed(missed)
             self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
             if missed and pause < SHORTEST_LIFE:
                 self.apply(UpdatesTaken(jitter=self.clocks.chance()))
+            self.chronicle.missed(missed)  # afterwards: they count in the episode that they open
 
     def drop(self, count: int, reason: events.Dropped) -> None:
         """A batch is not handed over; Telegram keeps it."""
@@ -264,6 +267,8 @@ class Guard:
         self.grant = grant
         self._is_first_poll = True
         self.presence.was_answered = False
+        if claim.episode is not None:
+            self.chronicle.inherited(claim.episode)
         taken = ClaimTaken(
             term=grant.term,
             cause=grant.cause,

@@ -76,8 +76,8 @@ def answered(state: State, elapsed: float, now: float) -> State:
             state = replace(state, look_at=math.inf)
         elif now >= state.look_at:
             state = replace(state, look_at=math.inf, look=LOOK_AGAIN)
-    if state.established_at is not None:
-        return state
+    if state.established_at is not None or state.yielding:
+        return state  # the batch that showed a rival ends no trial
     trial = state.trial + elapsed
     return established(state, now) if trial >= TRIAL else replace(state, trial=trial)
 

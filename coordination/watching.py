@@ -22,7 +22,17 @@ from onepoller.coordination.situation import (
     Watch,
     WebhookGone,
 )
-from onepoller.coordination.wire import NOTHING, Ask, Await, Delivered, Outcome, Refused, SendPoll, Step
+from onepoller.coordination.wire import (
+    NOTHING,
+    Ask,
+    Await,
+    Delivered,
+    Ended,
+    Outcome,
+    Refused,
+    SendPoll,
+    Step,
+)
 
 if TYPE_CHECKING:
     from onepoller.coordination.guard import Guard
@@ -35,16 +45,17 @@ def watch(
 ) -> Generator[Step, Any, tuple[Action, Outcome]]:
     """Look until there is something to do, or the call's time is over: at least one step.
 
-    `offset`: the call's. Who cannot look polls as if nobody had been seen.
+    `offset`: the call's. Who cannot look polls as if nothing stood in the way.
     """
     while isinstance(guard.allowed(Watch()), Watch):
+        if not can_look:
+            guard.incumbency.heard()
+            is_blocked = guard.state.role is Role.BLOCKED
+            return guard.apply(WebhookGone() if is_blocked else RivalGone()), NOTHING
         if guard.state.role is Role.BLOCKED:
             seen = yield from _webhook(guard, deadline)
         elif guard.state.yielding:
             seen = yield from _rival(guard, deadline)
-        elif not can_look:
-            guard.incumbency.heard()
-            return guard.apply(RivalGone()), NOTHING
         else:
             seen = yield from _peek(guard, deadline, offset)
         if seen is not None:
@@ -103,6 +114,9 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
             verdict = peeks.saw(ids[0] if ids else 0, then, seconds=guard.state.look)
         case Refused():
             return guard.refused(end, then - now), end
+        case Ended.OVERDUE:
+            guard.apply(Failed(silence=guard.incumbency.silence))
+            raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
         case _:
             return None
     if verdict is None:

@@ -6,6 +6,7 @@ nothing is promised here.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from functools import partial
 
@@ -59,7 +60,7 @@ def _traffic(stage: Stage, choices: tuple[float, ...]) -> None:
 def _promise(stage: Stage, dies_at: float) -> None:
     """What `auto` owes from now on, and when it is excused."""
     if stage.policy != "auto":
-        stage.excuse("each other", stage.length)
+        stage.excuse("each other", math.inf)
         return
     stage.waits_at_most = LONGEST_WAIT * stage.slow + (stage.ghost if stage.ghost > 1.0 else 0.0)
     _excuse_death(stage, start=dies_at)

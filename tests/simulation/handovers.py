@@ -55,7 +55,7 @@ def _is_well(stage: Stage, life: Process, moment: float) -> bool:
 
 def polls_at_once(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
     """Who has waited and is given a claim polls at once: its peer was the incumbent."""
-    if _shared(stage):
+    if _shared(stage) or stage.model != "published":
         return
     for at, name, what in stage.world.notes:
         if not isinstance(what, events.ClaimChanged) or what.cause not in (

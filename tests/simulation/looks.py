@@ -15,7 +15,7 @@ HARMLESS = range(2, 1000)
 PROBE_EVERY = 40.0
 """A probe may evict a rival's poll; never more often."""
 WRONG_AT_MOST = 3
-"""Coming back while the rival is there, in five minutes: what waits is watched for twice as long each time."""
+"""Coming back while the rival is there, in five minutes: each time what waits is watched longer."""
 
 
 def is_look(row: Row) -> bool:

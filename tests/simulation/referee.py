@@ -119,7 +119,7 @@ def gives_in(stage: Stage, _: Sequence[Row]) -> Iterator[str]:
 
 
 def trial(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
-    """Who comes back from standing by is on trial: the first 409 sends it back, until a call was open for 8 s."""
+    """Who comes back from standing by is on trial: the first 409 sends it back, until 8 s of open calls."""
     if stage.policy != "auto":
         return
     for life in stage.lives:

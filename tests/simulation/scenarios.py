@@ -18,7 +18,7 @@ from tests.simulation.apart import (
 )
 from tests.simulation.foreigners import RIVALS
 from tests.simulation.processes import Process
-from tests.simulation.stage import LEASE, Stage
+from tests.simulation.stage import LEASE, START_LOOK, Stage
 
 POLICIES = tuple(str(policy) for policy in OnRival)
 _USUAL = tuple(policy for policy in POLICIES if policy in {"auto", "hold"})
@@ -139,7 +139,12 @@ def _heal(lives: list[Process]) -> None:
 
 def freezes_and_clocks(stage: Stage) -> None:
     """Processes freeze, machines sleep, clocks run at half to twice the speed or jump, networks fail."""
-    machine = stage.machine(rate=stage.random.choice((0.5, 0.8, 1.0, 1.25, 2.0)))
+    rate = stage.random.choice((0.5, 0.8, 1.0, 1.25, 2.0))
+    if stage.model == "newcomer_refused":
+        rate = min(
+            rate, 1.1
+        )  # a faster clock gives up its own long polls there, and is refused for their ghosts
+    machine = stage.machine(rate=rate)
     slow = 1 / min(1.0, machine.rate)
     store = stage.store(machine)
     stage.traffic(STEADY)
@@ -150,8 +155,9 @@ def freezes_and_clocks(stage: Stage) -> None:
         seconds = stage.random.uniform(1, 40)
         what = stage.random.choice((_freeze_one, _freeze_one, _cut_one, _jump, _sleep))
         stage.world.at(at, what, stage, seconds)
+        look = START_LOOK * slow if stage.policy == "auto" else 0.0  # who thaws may be a newcomer
         bound = {_jump: 0.0, _sleep: seconds + 15.0 * slow, _cut_one: seconds + 42.0 * slow}
-        stage.excuse(what.__name__[1:], bound.get(what, SILENT * slow + 3.0) + stage.ghost, start=at)
+        stage.excuse(what.__name__[1:], bound.get(what, SILENT * slow + 3.0 + look) + stage.ghost, start=at)
         at += seconds + stage.random.uniform(25, 50)
     stage.length = 200.0
 
@@ -183,7 +189,7 @@ def backlog_start(stage: Stage) -> None:
     store = stage.store()
     stage.world.at(0.0, stage.world.push, stage.random.randint(100, 400))
     stage.traffic(STEADY)
-    handling = stage.random.uniform(0.1, 2.0)
+    handling = stage.random.uniform(0.1, 1.8)
     at = 2.0
     for _ in range(stage.random.randint(2, 3)):
         stage.world.at(at, partial(stage.process, store, handling=handling, start="takeover"))

@@ -163,3 +163,12 @@ def test_an_episode_that_is_over_is_taken_off_the_claim(
     told.chronicle.ended(RIVAL, resolution)
 
     assert (told.claims.noted[-1] is None) is is_taken_off
+
+
+def test_a_successor_notes_the_episode_as_it_began() -> None:
+    """Since when, and the text or host, are its predecessor's: `status` shows them."""
+    told = Told()
+    told.chronicle.inherited(Episode(kind=Kind.UNKNOWN, since=9.0, detail="text", stands_by=True))
+    told.chronicle.came_back(OpenEpisode(kind=Kind.UNKNOWN, since=100.0, conflicts=3))
+
+    assert told.claims.noted == [Episode(kind=Kind.UNKNOWN, since=9.0, conflicts=3, detail="text")]

@@ -512,3 +512,21 @@ def test_an_answer_leaves_the_state_of_an_established_poller_as_it_is() -> None:
     decision = decide(ESTABLISHED, Answered(updates=0, elapsed=30.0), 5.0, AUTO)
 
     assert (decision.state is ESTABLISHED, decision.actions) == (True, (HandOn(),))
+
+
+def test_a_webhook_between_two_fights_makes_the_second_one_begin_anew() -> None:
+    """An established poller insists for its whole tenure in each."""
+    state = decide(ESTABLISHED, rival(), 0.0, AUTO).state
+    state = decide(state, rival(kind=Kind.WEBHOOK_SET), 10.0, AUTO).state
+    state = decide(state, WebhookGone(), 200.0, AUTO).state
+
+    assert not decide(state, rival(), 201.0, AUTO).state.yielding
+
+
+def test_a_webhook_ends_a_standby_for_a_rival() -> None:
+    """When it is gone we poll, on trial: there is no episode left that could end."""
+    state = decide(POLLING, rival(), 0.0, AUTO).state
+    state = decide(state, rival(kind=Kind.WEBHOOK_ACTIVE), 1.0, AUTO).state
+    state = decide(state, WebhookGone(), 2.0, AUTO).state
+
+    assert (state.role, state.yielding) == (Role.POLLING, False)

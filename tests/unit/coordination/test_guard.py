@@ -10,7 +10,8 @@ from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
-from onepoller.coordination.stores.seam import Claim, Offset, Standing
+from onepoller.coordination.situation import RivalGone, State
+from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing
 from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Refused, Request, SendPoll
 from tests.unit.coordination.bench import BOT, EMPTY, PTB, RIVAL, Bench, Flight, W, batch, result
 
@@ -685,3 +686,44 @@ def test_an_established_holder_fights_for_as_long_as_its_tenure_and_then_stands_
     assert bench.now == 208.0, "at the first 409 after 102 + 102 + 3 s"
     assert [e.stands_by for e in bench.of(events.EpisodeOpened)] == [False]
     assert len(bench.of(events.StoodBy)) == 1
+
+
+def test_the_poll_that_shows_a_rival_ends_no_trial() -> None:
+    """We stand by; coming back is a new trial, however long that poll was open."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    bench.grant()
+    bench.guard.state = State(role=Role.POLLING, term=Term(1))
+    steps = bench.call(offset=5)
+    next(steps)
+    result(steps, batch(5, 6))
+    steps = bench.call(offset=7)
+    next(steps)
+    bench.later(9)
+    result(steps, batch(9))
+
+    assert (bench.guard.state.yielding, bench.guard.state.established_at) == (True, None)
+
+
+def test_the_gap_that_opens_an_episode_counts_in_it() -> None:
+    """Else the log would say at its end that no update is missing."""
+    bench = Bench()
+    bench.grant()
+    for ids in ((5, 6), (9,)):
+        steps = bench.call(offset=ids[0])
+        next(steps)
+        result(steps, batch(*ids))
+    bench.later(10)
+    bench.guard.sweep(bench.now)
+
+    assert [e.missed for e in bench.of(events.EpisodeClosed)] == [2]
+
+
+def test_an_episode_that_came_with_the_claim_is_not_told_as_standing_by_again() -> None:
+    """It is written on as it began, too."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    episode = Episode(kind=Kind.RIVAL, since=9.0, conflicts=3, stands_by=True)
+    bench.grant(claim=Claim(bot_id=BOT, episode=episode))
+    bench.guard.apply(RivalGone())
+    bench.guard.conflict_met(RIVAL.text, 2.0)
+
+    assert [(e.since, e.stands_by) for e in bench.claims.noted if e] == [(9.0, False), (9.0, True)]

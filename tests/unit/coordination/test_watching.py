@@ -13,7 +13,7 @@ from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
-from onepoller.coordination.stores.seam import Claim, Standing
+from onepoller.coordination.stores.seam import Claim, Episode, Standing
 from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Manners, Refused, Request, SendPoll
 from tests.unit.coordination.bench import BOT, EMPTY, PLAIN, RIVAL, Bench, W, batch, result
 
@@ -387,3 +387,44 @@ def test_who_comes_back_has_heard_of_telegram() -> None:
 
     assert steps.send(EMPTY) == SendPoll(request=Request(timeout=42.0))
     assert bench.guard.state.established_at == bench.now
+
+
+@pytest.mark.parametrize(
+    "episode",
+    [
+        Episode(kind=Kind.WEBHOOK_ACTIVE, since=0.0),
+        Episode(kind=Kind.RIVAL, since=0.0, stands_by=True),
+    ],
+)
+def test_a_program_that_polls_by_itself_does_not_wait_for_what_it_cannot_see_go(episode: Episode) -> None:
+    """A predecessor's webhook or rival: nothing could tell it that they are gone."""
+    bench = Bench(Manners(can_look=False), on_rival=OnRival.AUTO)
+    bench.grant(claim=Claim(bot_id=BOT, episode=episode))
+
+    assert next(bench.call(timeout=30.0)) == SendPoll(request=Request(timeout=30.0))
+
+
+@pytest.mark.parametrize("refused", [None, RIVAL, WEBHOOK])
+def test_a_short_poller_that_is_not_to_poll_is_answered_after_a_second(refused: Refused | None) -> None:
+    """In a look, beside a rival, before a webhook: one that never sleeps would turn in circles."""
+    bench = newcomer()
+    steps = bench.call(timeout=0.0)
+    next(steps)
+    step = steps.send(refused or batch(7))
+    if isinstance(step, Ask):
+        step = steps.send({"url": "https://bots.example/secret"})
+
+    assert isinstance(step, Await)
+    assert step.seconds == 1.0
+
+
+def test_a_peek_that_does_not_come_back_counts_as_an_error() -> None:
+    """As a poll does: else a black hole would look like a quiet bot, and no peer got the claim."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    bench.later(20)
+
+    with pytest.raises(TimeoutError, match="bot 42 did not come back in time"):
+        steps.send(Ended.OVERDUE)
+    assert bench.guard.state.failing_since == bench.now
