@@ -14,7 +14,7 @@ HARMLESS = range(2, 1000)
 """Offsets of a poll that only looks: below every real update."""
 PROBE_EVERY = 40.0
 """A probe may evict a rival's poll; never more often."""
-WRONG_AT_MOST = 3
+WRONG_AT_MOST = 4
 """Coming back while the rival is there, in five minutes: each time what waits is watched longer."""
 
 
