@@ -209,7 +209,8 @@ class Guard:
         missed, repeated = self.offsets.received(ids)
         if missed or repeated:
             self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
-            if missed and pause < SHORTEST_LIFE:
+            # Who comes back finds a gap: what the rival took while we stood by.
+            if missed and pause < SHORTEST_LIFE and not self.state.came_back:
                 self.apply(UpdatesTaken(jitter=self.clocks.chance()))
             self.chronicle.missed(missed)  # afterwards: they count in the episode that they open
 
@@ -288,7 +289,8 @@ class Guard:
     def lost(self, cause: events.Cause, *, to: Identity | None = None, since: float = 0.0) -> None:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
         if self.grant is not None:
-            self.incumbency.lost(self.state)
+            parked = self.flight.timeout if self.flight else 0.0
+            self.incumbency.lost(self.state, deaf=cause is events.Cause.STALLED, parked=parked)
         self.grant = None
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)

@@ -17,7 +17,7 @@ from onepoller.coordination.stores.seam import Claim, Standing
 class Incumbency:
     """Of one bot in one process."""
 
-    __slots__ = ("_clocks", "_heard_at", "_lost", "_lost_at", "_polled_at")
+    __slots__ = ("_clocks", "_heard_at", "_lost", "_lost_at", "_polled_at", "_was_deaf")
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
@@ -27,6 +27,8 @@ class Incumbency:
         self._lost: float | None = None
         """Our tenure when we lost the claim; None where a rival had the bot."""
         self._lost_at = 0.0
+        self._was_deaf = False
+        """We lost the claim after a silence in which somebody else may have begun to poll."""
 
     @property
     def silence(self) -> float:
@@ -46,14 +48,18 @@ class Incumbency:
         """Telegram has answered a poll, 200 or 409."""
         self._heard_at = self._polled_at = self._clocks.boot()
 
-    def lost(self, state: State) -> None:
-        """The claim has gone; this was the state."""
+    def lost(self, state: State, *, deaf: bool = False, parked: float = 0.0) -> None:
+        """The claim has gone. `deaf`: for our silence; `parked`: the time-out of our open poll, seconds."""
+        self._was_deaf = deaf and self.silence > tenure.NEWCOMER_AFTER + parked
         self._lost = self._held(state)
         self._lost_at = self._clocks.boot()
 
     def taken(self, claim: Claim) -> float | None:
         """The tenure that comes with a claim, or ours where we lost it for a moment; None: we are new."""
         self.heard()
+        was_deaf, self._was_deaf = self._was_deaf, False
+        if was_deaf and self._clocks.boot() - self._lost_at <= tenure.NEWCOMER_AFTER:
+            return None
         standing = claim.standing
         if standing is not None:
             return standing.tenure + max(0.0, self._clocks.wall() - standing.at)

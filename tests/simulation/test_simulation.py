@@ -15,13 +15,11 @@ RUNS = 40
 """Of each scenario, over its policies and both models of the server; 10,000 in all are `make simulate`."""
 
 
-_THAWED = pytest.mark.xfail(reason="a thawed process takes its claim again with its old tenure", strict=True)
 KINDS = [
     pytest.param(
         scenario,
         policy,
         id=f"{scenario}, {policy}",
-        marks=[_THAWED] * ((scenario, policy) == ("freezes_without_store", "auto")),
     )
     for scenario, played in SCENARIOS.items()
     for policy in played.policies
