@@ -8,7 +8,11 @@ OLDEST := build/oldest
 SIDE_BY_SIDE := -n 3 --dist loadfile
 # What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.
 PROCESSES := tests/e2e/test_ptb_guard.py tests/e2e/test_examples.py tests/e2e/test_run_proxy.py tests/e2e/test_doctor.py
-SERVERS := prometheus
+# What the tests start, and the packages of Debian that have it.
+SERVERS := prometheus redis-server etcd postgres pgbouncer
+PACKAGES := prometheus redis-server etcd-server postgresql pgbouncer
+# Debian keeps PostgreSQL's own programs out of the path.
+SERVER_PATH := $(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin)):$(PATH):/usr/sbin
 POLICY := /usr/sbin/policy-rc.d
 
 .DEFAULT_GOAL := help
@@ -42,14 +46,14 @@ soak: .venv/.stamp ## the acceptance scenarios at full length
 
 # Nothing is started: a policy of Debian's own keeps services down while their packages are installed.
 servers: ## install the servers that some tests start (Debian, as root)
-	@missing=; for name in $(SERVERS); do command -v $$name >/dev/null || missing="$$missing $$name"; done; \
+	@missing=; for name in $(SERVERS); do PATH=$(SERVER_PATH) command -v $$name >/dev/null || missing="$$missing $$name"; done; \
 	if [ -z "$$missing" ]; then echo "Installed already: $(SERVERS)."; exit 0; fi; \
 	if [ "$$(id -u)" != 0 ] || ! command -v apt-get >/dev/null; then \
 	    echo "Missing:$$missing. To install them here takes root and apt-get." >&2; exit 1; fi; \
 	if [ ! -e $(POLICY) ]; then \
 	    trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); fi; \
 	echo "Installing$$missing."; export DEBIAN_FRONTEND=noninteractive; \
-	apt-get update -qq && apt-get install -qq -y --no-install-recommends $$missing >/dev/null
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null
 
 test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the wheel
 	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)

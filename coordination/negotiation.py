@@ -59,6 +59,7 @@ class Negotiation:
         self._spawn = spawn
         self._queue = Queueing(
             own=session.id,
+            fence_wait=session.fence_wait,
             settings=settings,
             clocks=clocks,
             agenda=self.agenda,
@@ -278,8 +279,10 @@ class Negotiation:
             else:
                 self.holding.claims[bot_id] = claim
                 self.holding.episodes.pop(bot_id, None)
-            return
-        self.releasing.written(claim, plan)
+        elif bot_id in plan.fencing:
+            self._queue.fence(bot_id, plan.fencing[bot_id])
+        else:
+            self.releasing.written(claim, plan)
 
     def _granted(self, guard: Guard, claim: Claim, cause: Cause, came_from: Identity | None) -> None:
         bot_id = claim.bot_id

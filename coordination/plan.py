@@ -23,6 +23,8 @@ class Plan:
     """Why each claim is taken, and from whom."""
     releasing: dict[BotId, Identity | None] = field(default_factory=dict)
     """To whom each claim goes."""
+    fencing: dict[BotId, Identity | None] = field(default_factory=dict)
+    """Whose each claim was that is taken from a living holder, to be ours when its deadline has passed."""
 
     @property
     def is_empty(self) -> bool:

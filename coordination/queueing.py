@@ -7,7 +7,7 @@ next is `decide`'s; here it becomes a plan.
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.answer import Answer
@@ -43,6 +43,8 @@ class Wanted:
     """At the last look we were the first in line after this claim's holder."""
     is_killing: bool = False
     is_denied: bool = False
+    fenced: tuple[float, Identity | None] | None = None
+    """Since when the claim is kept for us after a holder that we have fenced out, and whose it was."""
 
     def answer(self, *, granted: bool) -> None:
         """Tell the calls that wait."""
@@ -58,6 +60,7 @@ class Queueing:
         self,
         *,
         own: SessionId,
+        fence_wait: float,
         settings: Settings,
         clocks: Clocks,
         agenda: Agenda,
@@ -70,6 +73,7 @@ class Queueing:
         self.joined = 0
         """How many bots have come into the line so far."""
         self._own = own
+        self._fence_wait = fence_wait
         self._settings = settings
         self._clocks = clocks
         self._agenda = agenda
@@ -134,6 +138,8 @@ class Queueing:
         if bot_id not in self._aims:
             self._aims[bot_id] = None if is_claimable(claim, snapshot.sessions) else claim.term
         wanted.next_after = None
+        if wanted.fenced is not None and self._waits_for_fence(wanted, claim, plan):
+            return
         before = others(snapshot, bot_id, self._own)
         if wanted.waiting and not before and is_claimable(claim, snapshot.sessions):
             # Nobody else is in the line: the one case of which there are thousands at once.
@@ -242,6 +248,25 @@ class Queueing:
         if is_asking and mode is StartMode.REPLACE:
             self._press(wanted, claim, snapshot, plan)
 
+    def fence(self, bot_id: BotId, holder: Identity | None) -> None:
+        """The claim was taken from a living holder and is kept for us; it may deliver until its deadline."""
+        self.wanted[bot_id].fenced = (self._clocks.monotonic(), holder)
+        self._agenda.touch(bot_id)
+
+    def _waits_for_fence(self, wanted: Wanted, claim: Claim, plan: Plan) -> bool:
+        """Take what was fenced, once its old holder's deadline has passed; False: it is not kept for us."""
+        assert wanted.fenced is not None
+        since, holder = wanted.fenced
+        if claim.holder is not None or claim.heir != self._own:
+            wanted.fenced = None
+            return False
+        due = since + self._fence_wait
+        if self._clocks.monotonic() < due:
+            self._agenda.put_off(claim.bot_id, due)
+        elif wanted.waiting:
+            self._take(claim, holder, plan, cause=Cause.FENCED)
+        return True
+
     def _press(self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
         """`replace`: after its time, end the holder (where asked), then fence it out by the next term."""
         asked = successor_asked_for(claim, snapshot.wishes.get(claim.bot_id, ()))
@@ -255,7 +280,13 @@ class Queueing:
             wanted.is_killing = True
             self._spawn(self._kill(holder))
         if waited >= self._settings.replace_after:
-            self._take(claim, holder, plan, cause=Cause.FENCED)
+            if self._fence_wait:
+                plan.swaps.append(
+                    Swap(claim=replace(claim, holder=None, heir=self._own, clean=False, offset=None))
+                )
+                plan.fencing[claim.bot_id] = holder
+            else:
+                self._take(claim, holder, plan, cause=Cause.FENCED)
             if claim.holder:
                 plan.wake.add(claim.holder)
             return

@@ -35,7 +35,10 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
 _SERVERS_REQUIRED = os.environ.get("ONEPOLLER_REQUIRE_SERVERS") == "1"
-_PACKAGES = {"prometheus": "prometheus"}
+_PACKAGES = {"etcd": "etcd-server", "postgres": "postgresql"}
+"""Of Debian, where a package is not named after its program."""
+_ELSEWHERE = [*map(str, Path("/usr/lib/postgresql").glob("*/bin")), "/usr/sbin"]
+"""Where Debian keeps programs that are not in everybody's path."""
 
 
 class OtherMachine(Exception):
@@ -119,12 +122,12 @@ def canary() -> str:
     return CANARY
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def require_program() -> Callable[[str], Path]:
     """Give a function that finds a server's program, or skips the test with what to install."""
 
     def require(name: str) -> Path:
-        found = shutil.which(name)
+        found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *_ELSEWHERE]))
         if found is not None:
             return Path(found)
         reason = f"{name} is not installed: `make servers`, or the package {_PACKAGES.get(name, name)}"

@@ -2,14 +2,28 @@
 
 from __future__ import annotations
 
+import importlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, unquote, urlsplit
+from urllib.parse import SplitResult, parse_qs, unquote
 
-from onepoller.coordination.errors import SettingsError
+from onepoller.coordination.errors import SettingsError, StoreUnfit
+from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.file import FileStore, choose_file_store
 from onepoller.coordination.stores.seam import Store
+
+ENGINES = {
+    "redis": "redis",
+    "rediss": "redis",
+    "unix": "redis",
+    "postgresql": "postgresql",
+    "postgres": "postgresql",
+    "etcd": "etcd",
+    "etcds": "etcd",
+    "kubernetes": "kubernetes",
+}
+"""Which module of `stores` a scheme means; each has `make(address, lease=)`."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -29,13 +43,36 @@ def choose(store: str | Store | None, *, state_dir: str | Path | None, lease: fl
     if store is not None and not isinstance(store, str):
         given = store
         return Chosen(name=type(store).__name__, note="", make=lambda: given)
-    allow_unfit = False
-    if store:
-        url = urlsplit(store)
-        if url.scheme != "file" or url.netloc or not url.path.startswith("/"):
-            raise SettingsError("store: this version knows file:///DIRECTORY only; see the README")
-        allow_unfit = parse_qs(url.query).get("unfit") == ["allow"]
-        state_dir = unquote(url.path)
+    if not store:
+        return _in_a_directory(state_dir, lease=lease)
+    address = Address.of(store)
+    if address.parts.scheme == "file":
+        return _in_a_directory(_path(address.parts), lease=lease, allow_unfit=_allows_unfit(address.parts))
+    return _on_an_engine(address, lease=lease)
+
+
+def _on_an_engine(address: Address, *, lease: float) -> Chosen:
+    scheme = address.parts.scheme
+    name = ENGINES.get(scheme)
+    if name is None:
+        known = ", ".join(f"{known}://" for known in ("file", *ENGINES))
+        raise SettingsError(f"store: a URL begins with one of {known}; see the README")
+    try:
+        engine = importlib.import_module(f"onepoller.coordination.stores.{name}")
+    except ModuleNotFoundError as error:
+        raise StoreUnfit(
+            f"{scheme}:// needs the package {error.name}: pip install 'onepoller[{name}]'"
+        ) from None
+    made: Store = engine.make(address, lease=lease)  # once now, so that what can be said is said here
+    fresh = iter([made])
+
+    def make() -> Store:
+        return next(fresh, None) or engine.make(address, lease=lease)
+
+    return Chosen(name=address.shown, note="", make=make)
+
+
+def _in_a_directory(state_dir: str | Path | None, *, lease: float, allow_unfit: bool = False) -> Chosen:
     directory = Path(state_dir) if state_dir else None
     made, note = choose_file_store(directory, lease=lease, allow_unfit=allow_unfit)
     fresh = iter([made])
@@ -48,3 +85,13 @@ def choose(store: str | Store | None, *, state_dir: str | Path | None, lease: fl
     if not note and isinstance(made, FileStore) and not made.is_event_driven:
         note = "There is no inotify here: a change is seen at the next look, once a second."
     return Chosen(name=str(where), note=note or "", make=make)
+
+
+def _path(url: SplitResult) -> str:
+    if url.netloc or not url.path.startswith("/"):
+        raise SettingsError("store: a directory is file:///DIRECTORY, with three slashes")
+    return unquote(url.path)
+
+
+def _allows_unfit(url: SplitResult) -> bool:
+    return parse_qs(url.query).get("unfit") == ["allow"]

@@ -46,6 +46,7 @@ class MemorySession:
     report: bytes = b""
     is_killed: bool = False
     is_over: bool = False
+    fence_wait: float = 0.0
 
     @property
     def deadline(self) -> float:
@@ -77,11 +78,14 @@ class MemoryStore:
         clock: Callable[[], float] = boot_clock,
         slow_look: float = 1.0,
         first_term: Term = Term(1),
+        fence_wait: float = 0.0,
     ) -> None:
         self._lease = Lease.of(lease, margin=margin)
         self._clock = clock
         self._slow_look = slow_look
         self._first_term = first_term
+        self._fence_wait = fence_wait
+        """Above 0 only where a simulation stands for a server, which nobody asks before delivery."""
         self._lock = threading.Lock()
         self._sessions: dict[SessionId, MemorySession] = {}
         self._claims: dict[BotId, Claim] = {}
@@ -103,6 +107,7 @@ class MemoryStore:
                 lease=self._lease,
                 claims=self._claims,
                 beaten_at=self._clock(),
+                fence_wait=self._fence_wait,
             )
             self._sessions[session.id] = session
             return session

@@ -184,6 +184,14 @@ class Session(Protocol):
         """Boot clock, seconds: after it nothing is sent or delivered before `Store.beat(confirm=True)`."""
         ...
 
+    @property
+    def fence_wait(self) -> float:
+        """For how long a living holder may deliver after its claim was written away, seconds.
+
+        0 where `has_claim` looks into the store itself.
+        """
+        ...
+
     def has_claim(self, bot_id: BotId, term: Term) -> bool:
         """Look before delivery: the claim is still ours, in a store that is still the same.
 

@@ -19,7 +19,7 @@ from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bot, Bots
 from tests.e2e.scenarios.foreigners import TRIAL, Foreigners, given, polled_for, seen_conflicts, wait_rows
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(240)]
+pytestmark = pytest.mark.soak
 
 EVERY = 0.5
 """Seconds between two messages."""

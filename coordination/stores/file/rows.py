@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import json
 from collections.abc import Collection
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Any
 
-from onepoller.coordination.conflict import Kind
-from onepoller.coordination.identity import BotId, Identity, SessionId, Term
-from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing, Wish, WishMode
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.stores import records
+from onepoller.coordination.stores.seam import Claim, Wish, WishMode
 
 CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode, standing"
 WISH = "bot_id, session, since, priority, mode, aim"
@@ -41,9 +41,9 @@ def claim_of(row: Row) -> Claim:
         since=since,
         heir=heir,
         clean=bool(clean),
-        offset=Offset(**json.loads(acknowledged)) if acknowledged else None,
-        episode=_episode_of(episode) if episode else None,
-        standing=Standing(**json.loads(standing)) if standing else None,
+        offset=records.offset_of(_parsed(acknowledged)),
+        episode=records.episode_of(_parsed(episode)),
+        standing=records.standing_of(_parsed(standing)),
     )
 
 
@@ -57,9 +57,9 @@ def row_of_claim(claim: Claim) -> Row:
         claim.since,
         claim.heir,
         claim.clean,
-        json.dumps(asdict(claim.offset)) if claim.offset else None,
-        json.dumps(asdict(claim.episode)) if claim.episode else None,
-        json.dumps(asdict(claim.standing)) if claim.standing else None,
+        _kept(records.fields_of(claim.offset)),
+        _kept(records.fields_of(claim.episode)),
+        _kept(records.fields_of(claim.standing)),
     )
 
 
@@ -89,16 +89,6 @@ def session_of(row: Row) -> SessionRow:
     )
 
 
-def identity_text(identity: Identity) -> str:
-    """An identity as it is kept."""
-    return json.dumps(asdict(identity))
-
-
-def identity_of(text: str) -> Identity:
-    """The identity in a text of `identity_text`."""
-    return Identity(**json.loads(text))
-
-
 def among(column: str, ids: Collection[int | str]) -> tuple[str, int | str | None]:
     """A condition that a column is one of these ids, and its one parameter.
 
@@ -110,6 +100,9 @@ def among(column: str, ids: Collection[int | str]) -> tuple[str, int | str | Non
     return f"{column} = ?", next(iter(ids), None)
 
 
-def _episode_of(text: str) -> Episode:
-    fields = json.loads(text)
-    return Episode(**{**fields, "kind": Kind(fields["kind"])})
+def _kept(fields: dict[str, Any] | None) -> str | None:
+    return json.dumps(fields) if fields else None
+
+
+def _parsed(text: str | None) -> dict[str, Any] | None:
+    return json.loads(text) if text else None

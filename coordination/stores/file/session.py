@@ -54,6 +54,11 @@ class FileSession:
         return self._id
 
     @property
+    def fence_wait(self) -> float:
+        """None: `has_claim` looks into the database."""
+        return 0.0
+
+    @property
     def deadline(self) -> float:
         """Boot clock: after it nothing is sent or delivered before a beat that confirms."""
         return self._lease.deadline(self._beaten_at)

@@ -36,6 +36,7 @@ class Session:
     """Our session: the test says what it knows."""
 
     id = SessionId("own")
+    fence_wait = 0.0
 
     def __init__(self) -> None:
         self.deadline = 1e9

@@ -31,6 +31,7 @@ class Session:
 
     id = SessionId("own")
     deadline = 1e9
+    fence_wait = 0.0
 
     def has_claim(self, _bot_id: BotId, _term: Term) -> bool:
         return True

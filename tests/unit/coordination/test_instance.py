@@ -183,10 +183,10 @@ class Process:
 class World:
     """Some processes around one store and one Telegram."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, fence_wait: float = 0.0) -> None:
         loop = asyncio.get_running_loop()
         self.telegram = Telegram()
-        self.store = MemoryStore(lease=10.0, clock=loop.time)
+        self.store = MemoryStore(lease=10.0, clock=loop.time, fence_wait=fence_wait)
         self.processes: list[Process] = []
 
     def pollers(self, bot_id: int = BOT) -> list[str]:
@@ -224,14 +224,17 @@ class Errors(logging.Handler):
         self.said.append(record.getMessage())
 
 
-def world_test(body: Callable[[World], Coroutine[Any, Any, None]], *, may_overlap: bool = False) -> None:
+def world_test(
+    body: Callable[[World], Coroutine[Any, Any, None]], *, may_overlap: bool = False, fence_wait: float = 0.0
+) -> None:
     """Run a test body in a world on virtual time.
 
     `may_overlap`: a holder was fenced out; it polls on until it hears of it, and delivers nothing.
+    `fence_wait`: so long it may even deliver, as where the store is a server.
     """
 
     async def main() -> None:
-        world = World()
+        world = World(fence_wait=fence_wait)
         try:
             await body(world)
         finally:
@@ -378,6 +381,45 @@ def test_replace_fences_a_holder_that_does_not_hand_over() -> None:
         ]
 
     world_test(body, may_overlap=True)
+
+
+def test_on_a_server_the_fence_waits_for_the_old_holders_deadline() -> None:
+    """The look before delivery cannot ask a server: until its deadline the old holder may deliver."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
+        await asyncio.sleep(1)
+        world.telegram.push(100)
+        await asyncio.sleep(1)
+        b = Process(world, "b", start="replace", replace_after=15.0)
+        await asyncio.sleep(20)
+        claim = (await world.store.read([BotId(BOT)])).claims[BotId(BOT)]
+        assert (claim.holder, b.role()) == (None, Role.STANDBY)
+        await asyncio.sleep(6)
+
+        assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
+        assert [e.cause for e in b.of(events.ClaimChanged) if e.event is ClaimEvent.TAKEN_OVER] == [
+            Cause.FENCED
+        ]
+
+    world_test(body, fence_wait=10.0)
+
+
+def test_a_fence_whose_maker_dies_leaves_the_claim_to_the_next() -> None:
+    """It is kept for one who is gone."""
+
+    async def body(world: World) -> None:
+        Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
+        await asyncio.sleep(1)
+        world.telegram.push(100)
+        await asyncio.sleep(1)
+        b = Process(world, "b", start="replace", replace_after=15.0)
+        c = Process(world, "c")
+        await asyncio.sleep(17)
+        b.die()
+        await world.until(lambda: c.role() is Role.POLLING)
+
+    world_test(body, fence_wait=10.0)
 
 
 def test_replace_with_kill_after_ends_exactly_the_holder() -> None:

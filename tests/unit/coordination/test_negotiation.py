@@ -49,7 +49,7 @@ def test_a_fleet_is_one_batch(bursts: list[int], expected: float) -> None:
         nothing: Any = None
         negotiation = Negotiation(
             store=store,
-            session=cast("Any", SimpleNamespace(id="own")),
+            session=cast("Any", SimpleNamespace(id="own", fence_wait=0.0)),
             settings=Settings(),
             clocks=Clocks(monotonic=loop.time),
             emit=lambda _: None,

@@ -91,6 +91,8 @@ class Rig(abc.ABC):
 
     lease: float = 10.0
     """The lease of the stores under test, in the seconds of `pass_time`."""
+    ends_the_silent: bool = False
+    """The store ends a silent session by itself, and not only when somebody takes a claim from it."""
     peers: list[Peer]
 
     @abc.abstractmethod

@@ -1,0 +1,6 @@
+"""What the stores on a server have in common: an address, and a session whose deadline is its fence."""
+
+from onepoller.coordination.stores.engine.address import Address
+from onepoller.coordination.stores.engine.session import EngineSession
+
+__all__ = ["Address", "EngineSession"]

@@ -1,0 +1,53 @@
+"""The servers of the engine tests: one of each for a whole run of tests, and fresh ones for who ends them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import TypeVar
+
+import pytest
+
+from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
+
+S = TypeVar("S", bound=Server)
+
+
+def _running(kind: type[S], require: Require, folder: Path) -> Iterator[S]:
+    server = kind(require(kind.program), folder / kind.program).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
+def redis_server(require_program: Require, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Redis]:
+    """Give a Redis that all tests share, each under a prefix of its own."""
+    yield from _running(Redis, require_program, tmp_path_factory.mktemp("redis"))
+
+
+@pytest.fixture(scope="session")
+def postgresql_server(
+    require_program: Require, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[PostgreSQL]:
+    """Give a PostgreSQL that all tests share, each in a schema of its own."""
+    yield from _running(PostgreSQL, require_program, tmp_path_factory.mktemp("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def etcd_server(require_program: Require, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
+    """Give an etcd that all tests share, each under a prefix of its own."""
+    yield from _running(Etcd, require_program, tmp_path_factory.mktemp("etcd"))
+
+
+@pytest.fixture
+def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[type[Server]], Server]]:
+    """Give a maker of servers that the test may freeze, end and start again; they end with the test."""
+    made: list[Server] = []
+
+    def make(kind: type[Server]) -> Server:
+        made.append(kind(require_program(kind.program), tmp_path / f"{kind.program}-{len(made)}"))
+        return made[-1].start()
+
+    yield make
+    for server in made:
+        server.kill()
