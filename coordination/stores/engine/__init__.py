@@ -2,5 +2,6 @@
 
 from onepoller.coordination.stores.engine.address import Address
 from onepoller.coordination.stores.engine.session import EngineSession
+from onepoller.coordination.stores.engine.store import EngineStore
 
-__all__ = ["Address", "EngineSession"]
+__all__ = ["Address", "EngineSession", "EngineStore"]
