@@ -80,10 +80,10 @@ class _Call:
         if presence.is_final(self._request.timeout, self._now()):
             return (yield from self._final_confirm())
         came = self._now()
-        while (other := presence.enter()) is not None:
+        while other := presence.enter(caller, self._now(), is_owed=guard.offsets.unacknowledged):
             if self._left <= 0:
                 return NOTHING
-            yield Await(future=other, seconds=self._left)
+            yield Await(future=other.ended, seconds=min(self._left, other.seconds))
             if self._now() - came >= OVERLAP:
                 # A shorter wait is a call that ends, as when polling is stopped and started again.
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))

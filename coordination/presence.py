@@ -5,19 +5,31 @@ A second call while one is open is our own overlap; it waits. The silence is jud
 
 from __future__ import annotations
 
+import math
 import threading
 import weakref
 from concurrent.futures import Future
+from dataclasses import dataclass
 from typing import Any
 
 from onepoller.coordination import stall
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.wire import Manners, OnCancel
 
+SET_ASIDE = 3.0
+"""So long after a batch its caller's next call goes before those of other callers, seconds."""
 FINAL_WINDOW = 1.0
 """A `timeout=0` call within so many seconds after a cancelled long poll is its final confirm."""
 Caller = weakref.ref[Any]
 """The task or thread that called; not kept alive."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Turn:
+    """What a second call waits for, and for how long at most."""
+
+    ended: Future[None]
+    seconds: float
 
 
 class Presence:
@@ -43,15 +55,29 @@ class Presence:
         """The framework has called again though the task that called before had ended: tasks say nothing here
         (before Python 3.12 `asyncio.wait_for` runs each call in a task of its own)."""
 
-    def enter(self) -> Future[None] | None:
-        """Open a call; or the future of the one that is open, done when that ends."""
+    def enter(self, caller: Caller, now: float, *, is_owed: bool = False) -> Turn | None:
+        """Open a call; or what to wait for: the open call, or the next one of whoever is given the turn.
+
+        `is_owed`: a batch that we handed on is not acknowledged, also not by this call. Another caller of
+        this process would get it a second time: whoever was given it calls first.
+        """
         with self._lock:
+            seconds = math.inf
             if not self.has_open_call:
+                seconds = self._kept_for_another(caller, now) if is_owed else 0.0
+            if seconds <= 0:
                 self.has_open_call = True
                 return None
             if self._ended is None:
                 self._ended = Future()
-            return self._ended
+            return Turn(ended=self._ended, seconds=seconds)
+
+    def _kept_for_another(self, caller: Caller, now: float) -> float:
+        """For how long the turn is kept for the caller that was given a batch, seconds."""
+        silence = self._silence
+        if silence is None or silence[1] is not stall.CallEnd.BATCH or caller is self._caller:
+            return 0.0
+        return silence[0] + SET_ASIDE - now if self._caller_lives else 0.0
 
     def called(self, caller: Caller, now: float, *, was_let_go: bool = False) -> bool:
         """The call is open: the framework lives. True where it had been taken for dead.

@@ -54,8 +54,9 @@ async def _claimed(guard: Guard) -> None:
 def _expect_a_call(guard: Guard) -> None:
     """From now on there is a caller who is silent for a good reason, and not for ever."""
     now, presence = guard.clocks.monotonic(), guard.presence
-    if presence.enter() is None:
-        presence.called(caller_of(asyncio.current_task()), now)
+    caller = caller_of(asyncio.current_task())
+    if presence.enter(caller, now) is None:
+        presence.called(caller, now)
         presence.leave(how=stall.CallEnd.ERROR, manners=Manners(), now=now, retry_after=0.0)
 
 

@@ -131,6 +131,7 @@ class Bench:
         self.seen: list[events.Event] = []
         self.wire = Wire(manners)
         self.task = Task()
+        self._others: list[Task] = []
         self.guard = Guard(
             BOT,
             claims=self.claims,
@@ -147,8 +148,17 @@ class Bench:
         grant = Grant(session=self.session, term=Term(term), decided_at=self.now, cause=cause)
         self.guard.granted(grant, claim or Claim(bot_id=BOT, term=Term(term)), came_from=None)
 
-    def call(self, *, offset: int = 0, timeout: float = 10.0, ended: bool = False) -> Steps:
-        """The framework calls, in a task of its own or (`ended` False) in the one that called before."""
+    def call(
+        self, *, offset: int = 0, timeout: float = 10.0, ended: bool = False, other: Task | None = None
+    ) -> Steps:
+        """The framework calls, in a task of its own or (`ended` False) in the one that called before.
+
+        `other`: not the framework, but somebody else in its process.
+        """
+        if other is not None:
+            self._others.append(other)  # a guard keeps nobody alive
+            request = Request(offset=offset, timeout=timeout)
+            return call.steps(self.guard, request, self.wire, caller_of(other))
         if ended:
             self.task = Task()
         steps = call.steps(

@@ -13,7 +13,7 @@ from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import RivalGone, State
 from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing
 from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Refused, Request, SendPoll
-from tests.unit.coordination.bench import BOT, EMPTY, PTB, RIVAL, Bench, Flight, W, batch, result
+from tests.unit.coordination.bench import BOT, EMPTY, PTB, RIVAL, Bench, Flight, Task, W, batch, result
 
 
 def test_a_holder_polls_at_once_with_the_callers_own_parameters() -> None:
@@ -90,6 +90,65 @@ def test_a_second_call_waits_for_the_first_and_never_reaches_telegram() -> None:
     assert step.future.done()
     assert isinstance(second.send(None), SendPoll)
     assert bench.of(events.OwnOverlap) == [events.OwnOverlap(bot_id=BOT)]
+
+
+def test_who_was_given_a_batch_calls_before_another_caller_of_its_process() -> None:
+    """That one would be given the same batch: it is not acknowledged yet."""
+    bench = Bench()
+    bench.grant()
+    first, second = bench.call(), bench.call(other=Task())
+    next(first)
+    next(second)
+    result(first, batch(5))
+    waits = second.send(None)
+    assert isinstance(waits, Await)
+    assert not waits.future.done()
+
+    third = bench.call(offset=6)
+    assert isinstance(next(third), SendPoll)
+    assert result(third, EMPTY) is EMPTY
+    assert waits.future.done()
+    assert isinstance(second.send(None), SendPoll)
+
+
+def test_another_caller_does_not_wait_for_one_that_has_ended() -> None:
+    """Nobody else would ever acknowledge it."""
+    bench = Bench()
+    bench.grant()
+    first, second = bench.call(), bench.call(other=Task())
+    next(first)
+    next(second)
+    result(first, batch(5))
+    bench.task.ended = True
+
+    assert isinstance(second.send(None), SendPoll)
+
+
+def test_another_caller_waits_for_an_acknowledgement_for_three_seconds() -> None:
+    """A handler that hangs must not make the other one deaf."""
+    bench = Bench()
+    bench.grant()
+    first, second = bench.call(), bench.call(other=Task())
+    next(first)
+    next(second)
+    result(first, batch(5))
+    waits = second.send(None)
+    assert isinstance(waits, Await)
+    assert waits.seconds == 3.0
+    bench.later(3)
+
+    assert isinstance(second.send(None), SendPoll)
+
+
+def test_whoever_acknowledges_the_batch_need_not_wait() -> None:
+    """A loop that calls from a pool of threads comes with another one each time."""
+    bench = Bench()
+    bench.grant()
+    first = bench.call()
+    next(first)
+    result(first, batch(5))
+
+    assert isinstance(next(bench.call(offset=6, other=Task())), SendPoll)
 
 
 def test_a_batch_whose_claim_was_lost_meanwhile_is_dropped() -> None:
