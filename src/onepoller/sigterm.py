@@ -48,7 +48,8 @@ class _Handler:
 
     def _release(self) -> None:
         self._close()
-        os.kill(os.getpid(), signal.SIGTERM)
+        # To the main thread: where the kernel picks another one, what the main thread waits for goes on.
+        signal.pthread_kill(threading.main_thread().ident or 0, signal.SIGTERM)
 
     def _pass_on(self, number: int, frame: FrameType | None) -> None:
         if callable(self._former):
