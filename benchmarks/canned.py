@@ -102,7 +102,9 @@ def answer(line: bytes, body: bytes) -> bytes:
     content = b'{"ok":true,"result":[]}'
     if b"/batch/" in line:
         found = _OFFSET.search(line) or _OFFSET.search(body)
-        offset = max(_FIRST, int(found[1])) if found else _FIRST
+        bot = line.partition(b"/getUpdates")[0]
+        # What was confirmed is gone, also for a look with a smaller offset.
+        offset = _CONFIRMED[bot] = max(_CONFIRMED.get(bot, _FIRST), int(found[1]) if found else 0)
         content = _TEMPLATE % tuple(range(offset, offset + BATCH))
     return _with_head(content)
 
@@ -127,6 +129,8 @@ def _template() -> bytes:
 
 
 _TEMPLATE = _template()
+_CONFIRMED: dict[bytes, int] = {}
+"""The lowest update id that each bot's queue holds."""
 
 
 async def main() -> None:
