@@ -15,6 +15,7 @@ from onepoller.coordination import events
 from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.collector import uncollected
 from onepoller.coordination.decide import QUEUE_STEP, line, successor_asked_for
 from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.events import Cause, ClaimEvent
@@ -116,12 +117,13 @@ class Negotiation:
         # Here and now: each turn of the loop that comes between costs a takeover a tenth of a millisecond.
         try:
             async with self._settling:
-                try:
-                    plan = self._queue.at_once(bots - self.releasing.due.keys(), session)
-                    if not plan.is_empty:
-                        bots = bots - await self._write(plan)
-                finally:
-                    self._answer()
+                with uncollected(len(bots)):
+                    try:
+                        plan = self._queue.at_once(bots - self.releasing.due.keys(), session)
+                        if not plan.is_empty:
+                            bots = bots - await self._write(plan)
+                    finally:
+                        self._answer()
         except StoreUnavailable:
             pass  # the settling meets it too, and tells
         self.agenda.touch(*bots)
@@ -168,11 +170,13 @@ class Negotiation:
 
     async def settle(self, bots: Iterable[BotId]) -> None:
         """Read these bots, decide, write."""
+        due = set(bots)
         async with self._settling:
-            try:
-                await self._settle(set(bots))
-            finally:
-                self._answer()
+            with uncollected(len(due)):
+                try:
+                    await self._settle(due)
+                finally:
+                    self._answer()
 
     def _answer(self) -> None:
         """Answer the calls whose claim was granted, and then tell of the claims.

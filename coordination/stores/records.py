@@ -86,7 +86,8 @@ def identity_of(text: str | bytes) -> Identity:
 
 def fields_of(record: Offset | Episode | Standing | None) -> dict[str, Any] | None:
     """A part of a claim, ready for JSON."""
-    return asdict(record) if record else None
+    # Not `asdict`, which copies deeply: 10,000 standings took 0.1 s.
+    return {name: getattr(record, name) for name in record.__slots__} if record else None
 
 
 def offset_of(fields: dict[str, Any] | None) -> Offset | None:
