@@ -80,10 +80,14 @@ class RedisStore:
                         session_id, lease=self._lease, begun=begun, sent_at=sent_at, clock=self._clock
                     )
 
-        own = await self._lines.call(enter, limit=_LIMIT)
-        self._sessions.add(own)
         self._lines.stay_open()
-        return own
+        try:
+            own = await self._lines.call(enter, limit=_LIMIT)
+            self._sessions.add(own)
+            return own
+        finally:
+            if not self._sessions:
+                await self._lines.close()
 
     async def close(self, session: Session) -> None:
         """End a session: its claims are free, its wishes gone, everybody who waits is woken. Idempotent."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import gc
+import os
 import re
 import time
 from collections.abc import Callable
@@ -165,12 +167,34 @@ def test_a_forked_child_leaves_its_parents_connections_alone(
     parent = bots.bare("a", store=store, state_dir=None, lease=LEASE)
     telegram.wait_parked("a")
     parent.tell("fork-poll", "child")
-    for _ in range(2):
-        wait_wished(redis_server, f"fork{telegram.bot_id}")
-        parent.tell("hand_over")
-        telegram.wait_parked("child", after=telegram.last())
-        bots.run("handover", str(telegram.bot_id), "--store", store)
-        telegram.wait_parked("a", after=telegram.last())
+    wait_wished(redis_server, f"fork{telegram.bot_id}")
+    parent.tell("hand_over")
+    telegram.wait_parked("child")
+    before = telegram.last()
+    bots.run("handover", str(telegram.bot_id), "--store", store)
+    telegram.wait_parked("a", after=before)
+
+
+def test_what_a_forked_child_throws_away_is_not_closed(own_server: OwnServer) -> None:
+    """It would be taken out of the epoll set that the child shares with its parent, who would be deaf."""
+
+    async def collect() -> None:
+        gc.collect()
+
+    async def body(server: Server) -> None:
+        store = on(server)
+        session = await store.open(identity())
+        child = os.fork()
+        if child == 0:
+            asyncio.events._set_running_loop(None)  # the parent's, which is not ours
+            del store
+            asyncio.run(collect())
+            os._exit(0)
+        await asyncio.to_thread(os.waitpid, child, 0)
+        await store.beat(session)
+        await store.close(session)
+
+    asyncio.run(body(own_server(Redis)))
 
 
 # Lost data, step by step
@@ -222,6 +246,19 @@ def test_terms_go_on_after_a_fail_over_with_lost_writes(own_server: OwnServer) -
         await first.store.close(first.session)
 
     asyncio.run(body(own_server(Redis)))  # type: ignore[arg-type]  # it is one
+
+
+def test_data_that_were_put_in_the_place_of_ours_have_other_sessions(own_server: OwnServer) -> None:
+    """A primary that was a replica for a while is the same run of the server, on another's data."""
+
+    async def body(server: Server) -> None:
+        first = await peer(server)
+        _, run = admin(server).get("{onepoller}:begun").split()
+        admin(server).set("{onepoller}:begun", b"1796000000000 " + run)
+        with pytest.raises(SessionOver, match="has lost session"):
+            await first.store.beat(first.session)
+
+    asyncio.run(body(own_server(Redis)))
 
 
 @pytest.mark.parametrize("loss", ["FLUSHALL", "restart on older data"])
