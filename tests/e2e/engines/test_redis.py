@@ -6,6 +6,7 @@ import asyncio
 import gc
 import os
 import re
+import subprocess
 import time
 from collections.abc import Callable
 from dataclasses import replace
@@ -33,7 +34,7 @@ from onepoller.testing.botapi import conflicts, overlaps, polls
 from onepoller.testing.store_contract.rig import BOT, Peer, identity
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import ROOT, Bots
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.servers import Redis, Server, free_port
 
 pytestmark = pytest.mark.slow
 LEASE = 2.0
@@ -45,6 +46,21 @@ class WithSocket(Redis):
 
     def __init__(self, found: Path, folder: Path) -> None:
         super().__init__(found, folder, more=("--unixsocket", "socket"))
+
+
+class Encrypted(Redis):
+    """One that speaks TLS, with a certificate that nobody has signed."""
+
+    def __init__(self, found: Path, folder: Path) -> None:
+        self.tls_port = free_port()
+        self.authority = folder / "server.pem"
+        files = ("--tls-cert-file", "server.pem", "--tls-key-file", "server.key", "--tls-auth-clients", "no")
+        super().__init__(found, folder, more=("--tls-port", str(self.tls_port), *files))
+
+    def _prepare(self) -> None:
+        command = "openssl req -x509 -newkey rsa:2048 -nodes -keyout server.key -out server.pem -days 2"
+        subject = ["-subj", "/CN=localhost", "-addext", "subjectAltName=IP:127.0.0.1"]
+        subprocess.run([*command.split(), *subject], cwd=self.folder, check=True, capture_output=True)
 
 
 class ClusterNode(Redis):
@@ -384,6 +400,26 @@ def test_a_close_leaves_no_connection_and_no_session(own_server: OwnServer) -> N
     }
 
 
+def test_dead_sessions_do_not_pile_up(own_server: OwnServer) -> None:
+    """Of who crashes again and again the last sessions are known; the living are never forgotten."""
+
+    async def body(server: Server) -> None:
+        first = await peer(server)
+        crashed = [await peer(server, lease=0.2) for _ in range(40)]
+        while len(list(admin(server).scan_iter("*:alive:*"))) > 1:  # no event says so
+            await first.store.beat(first.session)
+            await asyncio.sleep(0.05)
+        last = await peer(server)
+        known = (await last.store.read()).sessions
+        assert {first.id, last.id, crashed[-1].id} <= known.keys()
+        assert len(known) == 18
+        assert await crashed[0].is_over()
+        for one in (first, last, *crashed[1:]):
+            await one.store.close(one.session)
+
+    asyncio.run(body(own_server(Redis)))
+
+
 def test_the_holders_of_a_server_without_memory_go_on(own_server: OwnServer) -> None:
     """A beat needs none; what changes waits, and says why."""
 
@@ -465,6 +501,19 @@ def test_a_socket_is_a_place_too(own_server: OwnServer) -> None:
     server = own_server(WithSocket)
     store = make(Address.of(f"unix://{server.folder}/socket?db=3"), lease=LEASE)
     assert asyncio.run(store.read()).claims == {}
+
+
+def test_an_authority_of_ones_own_is_named_in_the_environment(
+    own_server: OwnServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Until then its certificate is refused, in one sentence."""
+    server = own_server(Encrypted)
+    assert isinstance(server, Encrypted)
+    url = f"rediss://127.0.0.1:{server.tls_port}/0"
+    with pytest.raises(StoreUnfit, match="name its authority in SSL_CERT_FILE"):
+        asyncio.run(make(Address.of(url), lease=LEASE).read())
+    monkeypatch.setenv("SSL_CERT_FILE", str(server.authority))
+    assert asyncio.run(make(Address.of(url), lease=LEASE).read()).claims == {}
 
 
 @pytest.mark.parametrize(
