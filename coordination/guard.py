@@ -38,10 +38,13 @@ from onepoller.coordination.situation import (
     HandoverAsked,
     HandoverFailed,
     Happening,
+    HeldOn,
     Overslept,
     PassClaim,
     Policy,
     PollAgain,
+    RivalGone,
+    RivalSeen,
     State,
     TellCameBack,
     TellEpisodeClosed,
@@ -56,6 +59,8 @@ from onepoller.coordination.wire import Ended, Flight, Refused
 
 _START = State()
 _AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
+LOOK_EVERY = 60.0
+"""Who polls on without its store looks so often whether somebody else polls, seconds."""
 SHORTEST_LIFE = 30.0
 """No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
 
@@ -98,6 +103,8 @@ class Guard:
         """Wall clock of the last poll that was answered 200."""
         self.conflicts = 0
         self.next_watch = 0.0
+        self._next_look = 0.0
+        self._waits_for_store = False
         self._policy = policy
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
@@ -158,6 +165,56 @@ class Guard:
         """Whether a poll that starts now must not: the claim is gone, or about to go."""
         return self.grant is None or self.state.role is Role.DRAINING
 
+    # While the store is away
+
+    @property
+    def certainty(self) -> events.Certainty | None:
+        """How sure our claim is; None where there is none."""
+        if self.grant is None:
+            return events.Certainty.LOST if self._waits_for_store else None
+        return self.claims.certainty
+
+    def is_fresh(self, grant: Grant) -> bool:
+        """Whether we may send and deliver without asking the store first."""
+        return self.clocks.boot() < grant.session.deadline or self.holds_on
+
+    @property
+    def holds_on(self) -> bool:
+        """Whether we poll on past the deadline, as told.
+
+        Only where the store is a server: another one is asked before each delivery, and its answer counts.
+        """
+        grant = self.grant
+        return grant is not None and grant.session.fence_wait > 0 and self.claims.holds_on
+
+    def is_ours(self, grant: Grant) -> bool:
+        """The look before delivery; or, while we hold on, that nobody has told us anything else."""
+        has_claim = grant.session.has_claim(self.bot_id, grant.term)
+        return has_claim or (self.grant is grant and self._is_past_deadline and self.holds_on)
+
+    @property
+    def is_to_look(self) -> bool:
+        """Whether we are about to poll past the deadline, and have not looked for a minute who else does."""
+        now = self.clocks.monotonic()
+        if not self._is_past_deadline or not self.holds_on:
+            return False
+        if now < self._next_look or self.state.look or self.state.yielding:
+            return False
+        self._next_look = now + LOOK_EVERY
+        self.apply(HeldOn())
+        return bool(self.state.look)
+
+    def looked(self, *, rival: bool) -> Action:
+        """The look before a poll is over."""
+        if rival and self._is_past_deadline and self.holds_on:
+            return self._end_hold()
+        return self.apply(RivalSeen() if rival else RivalGone())
+
+    def _end_hold(self) -> Action:
+        self.emit(events.HoldEnded(bot_id=self.bot_id))
+        self.claims.stand_by(self)
+        return _AWAIT
+
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
         return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
@@ -193,6 +250,8 @@ class Guard:
         self.conflicts += 1
         self.chronicle.text = text
         self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
+        if kind is conflict.Kind.PEER and self._is_past_deadline and self.holds_on:
+            return self._end_hold()
         return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
 
     def refused(self, end: Refused, elapsed: float) -> Action:
@@ -236,7 +295,8 @@ class Guard:
     def sweep(self, now: float) -> bool:
         """Called about once a second. True: the poll loop is dead, the claim is to go."""
         flight = self.flight
-        if flight is not None and self._is_past_deadline and not flight.minds_deadline:
+        is_late = self._is_near_deadline and not self.holds_on
+        if flight is not None and is_late and not flight.minds_deadline:
             flight.interrupt(Ended.INTERRUPTED)  # whoever may have taken over polls beside it
         overdue = now - flight.started - flight.timeout - stall.OVERDUE if flight is not None else 0.0
         if flight is not None and overdue > 0:
@@ -258,6 +318,11 @@ class Guard:
     def _is_past_deadline(self) -> bool:
         return self.grant is not None and self.grant.session.deadline <= self.clocks.boot()
 
+    @property
+    def _is_near_deadline(self) -> bool:
+        ahead = self.settings.end_ahead
+        return self.grant is not None and self.grant.session.deadline - ahead <= self.clocks.boot()
+
     def _tell_stalled(self, seconds: float) -> None:
         self.presence.is_stalled = True
         self.emit(events.Stalled(bot_id=self.bot_id, seconds=seconds))
@@ -266,6 +331,7 @@ class Guard:
         """The store gave us the claim."""
         self.offsets.start_term(claim.offset)
         self.grant = grant
+        self._waits_for_store = False
         self._is_first_poll = True
         self.presence.was_answered = False
         if claim.episode is not None:
@@ -292,6 +358,7 @@ class Guard:
             parked = self.flight.timeout if self.flight else 0.0
             self.incumbency.lost(self.state, deaf=cause is events.Cause.STALLED, parked=parked)
         self.grant = None
+        self._waits_for_store = cause is events.Cause.STORE
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
         self._interrupt()
