@@ -50,8 +50,8 @@ class Client:
 
     async def close(self, session: Session) -> None:
         """See `Store`."""
-        _own(session).end()
         self._reach()
+        _own(session).end()
         if session.id in self._inner:
             await self._memory.close(self._inner.pop(session.id))
 
@@ -82,6 +82,8 @@ class Client:
     async def watch(self, session: Session) -> AsyncIterator[Change]:
         """See `Store`."""
         self._reach()
+        if session.id not in self._inner:
+            return
         async for change in self._memory.watch(self._inner[session.id]):
             self._reach()
             yield change
