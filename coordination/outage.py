@@ -60,8 +60,9 @@ class Outage:
 
     def over(self) -> None:
         """There are no claims any more, and no polling on."""
-        self.answered()
+        self._claims = 0
         self._may_hold = False
+        self.answered()
 
     def _change(self, certainty: Certainty, *, left: float = 0.0) -> None:
         was, self.certainty = self.certainty, certainty
