@@ -58,8 +58,10 @@ class OnePoller:
     """One per process; guards any number of bots.
 
     Args:
-        store: `file:///DIRECTORY`, or a store object; default: the directory (`ONEPOLLER_STORE`).
-        state_dir: the directory of the file store (`ONEPOLLER_STATE_DIR`).
+        store: `file:///DIRECTORY`, a server's URL (`redis://HOST`), or a store object; default: the
+            directory (`ONEPOLLER_STORE`).
+        state_dir: the directory of the file store, and of the lock files that tell of a death on this host
+            where the store is a server (`ONEPOLLER_STATE_DIR`).
         metrics: `HOST:PORT` for /metrics, /healthz, /readyz, /status; off by default (`ONEPOLLER_METRICS`).
         log_format: `text` or `json`: log to stderr by ourselves; default: your logging
             (`ONEPOLLER_LOG_FORMAT`).
