@@ -178,7 +178,7 @@ class _Call:
     def _poll(self, request: Request) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         grant = guard.grant
-        if grant is None or not (guard.is_fresh(grant) or (yield from self._refreshed(grant))):
+        if grant is None or not (guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))):
             return AwaitClaim(), NOTHING
         if guard.has_overslept or guard.is_to_look:
             return Watch(), NOTHING
@@ -262,7 +262,7 @@ class _Call:
     def _is_ours(self, ids: tuple[int, ...], grant: Grant, pause: float) -> Generator[Step, Any, bool]:
         """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
-        is_fresh = guard.is_fresh(grant) or (yield from self._refreshed(grant))
+        is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
         if is_fresh and guard.is_ours(grant):
             guard.received(ids, pause=pause)
             return True

@@ -284,7 +284,9 @@ def _overslept(state: State, slept: Overslept, _: float, policy: Policy) -> Deci
 
 
 def _held_on(state: State, _: HeldOn, __: float, ___: Policy) -> Decision:
-    """Whatever is done about rivals: this one would be a peer."""
+    """Look, whatever is done about rivals: this one would be a peer."""
+    if state.yielding:
+        return Decision(state=state)
     return Decision(state=replace(state, look=max(state.look, tenure.LOOK_AGAIN)))
 
 

@@ -17,6 +17,7 @@ from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
+from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.incumbency import Incumbency
@@ -59,8 +60,6 @@ from onepoller.coordination.wire import Ended, Flight, Refused
 
 _START = State()
 _AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
-LOOK_EVERY = 60.0
-"""Who polls on without its store looks so often whether somebody else polls, seconds."""
 SHORTEST_LIFE = 30.0
 """No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
 
@@ -103,7 +102,7 @@ class Guard:
         """Wall clock of the last poll that was answered 200."""
         self.conflicts = 0
         self.next_watch = 0.0
-        self._next_look = 0.0
+        self.fence = Fence(claims, clocks=clocks, ahead=settings.end_ahead)
         self._waits_for_store = False
         self._policy = policy
         self._lock = lock or threading.Lock()
@@ -174,39 +173,27 @@ class Guard:
             return events.Certainty.LOST if self._waits_for_store else None
         return self.claims.certainty
 
-    def is_fresh(self, grant: Grant) -> bool:
-        """Whether we may send and deliver without asking the store first."""
-        return self.clocks.boot() < grant.session.deadline or self.holds_on
-
     @property
     def holds_on(self) -> bool:
-        """Whether we poll on past the deadline, as told.
-
-        Only where the store is a server: another one is asked before each delivery, and its answer counts.
-        """
-        grant = self.grant
-        return grant is not None and grant.session.fence_wait > 0 and self.claims.holds_on
+        """See `Fence.holds_on`."""
+        return self.fence.holds_on(self.grant)
 
     def is_ours(self, grant: Grant) -> bool:
         """The look before delivery; or, while we hold on, that nobody has told us anything else."""
         has_claim = grant.session.has_claim(self.bot_id, grant.term)
-        return has_claim or (self.grant is grant and self._is_past_deadline and self.holds_on)
+        return has_claim or (self.grant is grant and self.fence.is_held_past(grant))
 
     @property
     def is_to_look(self) -> bool:
         """Whether we are about to poll past the deadline, and have not looked for a minute who else does."""
-        now = self.clocks.monotonic()
-        if not self._is_past_deadline or not self.holds_on:
+        if not self.fence.is_to_look(self.grant):
             return False
-        if now < self._next_look or self.state.look or self.state.yielding:
-            return False
-        self._next_look = now + LOOK_EVERY
         self.apply(HeldOn())
         return bool(self.state.look)
 
     def looked(self, *, rival: bool) -> Action:
         """The look before a poll is over."""
-        if rival and self._is_past_deadline and self.holds_on:
+        if rival and self.fence.is_held_past(self.grant):
             return self._end_hold()
         return self.apply(RivalSeen() if rival else RivalGone())
 
@@ -250,7 +237,7 @@ class Guard:
         self.conflicts += 1
         self.chronicle.text = text
         self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
-        if kind is conflict.Kind.PEER and self._is_past_deadline and self.holds_on:
+        if kind is conflict.Kind.PEER and self.fence.is_held_past(grant):
             return self._end_hold()
         return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
 
@@ -295,8 +282,7 @@ class Guard:
     def sweep(self, now: float) -> bool:
         """Called about once a second. True: the poll loop is dead, the claim is to go."""
         flight = self.flight
-        is_late = self._is_near_deadline and not self.holds_on
-        if flight is not None and is_late and not flight.minds_deadline:
+        if flight is not None and self._is_late and not flight.minds_deadline:
             flight.interrupt(Ended.INTERRUPTED)  # whoever may have taken over polls beside it
         overdue = now - flight.started - flight.timeout - stall.OVERDUE if flight is not None else 0.0
         if flight is not None and overdue > 0:
@@ -315,13 +301,9 @@ class Guard:
         return True
 
     @property
-    def _is_past_deadline(self) -> bool:
-        return self.grant is not None and self.grant.session.deadline <= self.clocks.boot()
-
-    @property
-    def _is_near_deadline(self) -> bool:
-        ahead = self.settings.end_ahead
-        return self.grant is not None and self.grant.session.deadline - ahead <= self.clocks.boot()
+    def _is_late(self) -> bool:
+        grant = self.grant
+        return grant is not None and self.fence.is_near(grant) and not self.fence.holds_on(grant)
 
     def _tell_stalled(self, seconds: float) -> None:
         self.presence.is_stalled = True

@@ -193,6 +193,7 @@ class Serving:
                     self._report_soon(negotiation)
             except _TROUBLE as error:
                 self._tell_trouble(str(error))
+            await negotiation.changed(None)  # whoever hears nothing looks, as long as it may beat
             await asyncio.sleep(RETRY[1])
 
     async def _settle(self, negotiation: Negotiation) -> None:

@@ -4,15 +4,17 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
 from onepoller.coordination import events
 from onepoller.coordination.events import Certainty, ClaimEvent
-from onepoller.coordination.identity import BotId
+from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.seam import Batch, Swap
 from onepoller.testing.virtual import run_virtual
 from tests.unit.coordination.test_instance import BOT, Process, World
 from tests.unit.stores.server import Client, Server
@@ -193,6 +195,24 @@ def test_a_thawed_holder_whose_store_is_away_asks_it_before_anything_is_sent() -
         await asyncio.sleep(30)
         assert (a.role(), net.pollers()) == (Role.STANDBY, [])
         assert len(a.seen) - before < 60
+
+    net_test(body)
+
+
+def test_a_holder_that_beats_and_hears_nothing_still_finds_out_that_it_was_fenced_out() -> None:
+    """Its deadline moves on with each heartbeat: whoever fenced it out waits for one lease, and no longer."""
+
+    async def body(net: Net) -> None:
+        a, to_server = net.process("a")
+        await asyncio.sleep(15)
+        to_server.is_deaf = True
+        other = Client(net.server)
+        session = await other.open(a.identity)
+        claim = (await other.read({BOT})).claims[BOT]
+        taken = replace(claim, holder=session.id, term=Term(claim.term + 1))
+        assert (await other.swap(session, Batch(swaps=[Swap(claim=taken)]))).written
+        await asyncio.sleep(5)
+        assert (a.role(), net.pollers()) == (Role.STANDBY, [])
 
     net_test(body)
 

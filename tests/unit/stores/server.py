@@ -35,6 +35,8 @@ class Client:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.is_away = False
+        self.is_deaf = False
+        """Only its watch fails."""
         self._memory = server.memory
         self._inner: dict[SessionId, Session] = {}
         self._sessions: dict[SessionId, EngineSession] = {}
@@ -86,6 +88,8 @@ class Client:
             return
         async for change in self._memory.watch(self._inner[session.id]):
             self._reach()
+            if self.is_deaf:
+                raise StoreUnavailable("the server says nothing by itself")
             yield change
 
     async def end(self, session: Session, dead: SessionId) -> None:

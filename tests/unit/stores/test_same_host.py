@@ -12,11 +12,13 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.identity import SessionId, Term, new_session_id
+from onepoller.coordination.stores import choice
 from onepoller.coordination.stores.engine.same_host import SameHostStore
 from onepoller.coordination.stores.engine.witness import KEPT, Witnesses
 from onepoller.coordination.stores.file import flock
@@ -338,3 +340,34 @@ def test_a_child_that_outlives_its_parent(host: Host, how: str, is_proved: bool)
         parent.stdin.close()
         parent.stdout.read()  # until the child has ended too
     assert host.witnesses.is_dead(session_id)
+
+
+# Which store an engine's URL means
+
+
+@pytest.fixture
+def engine(monkeypatch: pytest.MonkeyPatch) -> str:
+    """Give the URL of an engine that is made here."""
+    module = SimpleNamespace(make=lambda _, *, lease: Client(Server(lease=lease)))
+    monkeypatch.setitem(sys.modules, "onepoller.coordination.stores.double", module)
+    monkeypatch.setitem(choice.ENGINES, "double", "double")
+    return "double://server"
+
+
+def test_every_engine_is_asked_beside_the_locks_of_this_host(engine: str, tmp_path: Path) -> None:
+    """Each process makes its own store; nothing is made in the directory before the first call."""
+    chosen = choice.choose(engine, state_dir=tmp_path, lease=10.0)
+    first, second = chosen.make(), chosen.make()
+    assert isinstance(first, SameHostStore)
+    assert isinstance(second, SameHostStore)
+    assert first is not second
+    assert (chosen.name, chosen.note) == (engine, "")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_directory_that_is_unfit_costs_one_note(engine: str, tmp_path: Path) -> None:
+    """The engine works without it."""
+    (tmp_path / "file").touch()
+    chosen = choice.choose(engine, state_dir=tmp_path / "file", lease=10.0)
+    assert isinstance(chosen.make(), Client)
+    assert chosen.note.startswith("A crash is followed after the lease, also on this host: ")
