@@ -169,9 +169,9 @@ class Guard:
     @property
     def certainty(self) -> events.Certainty | None:
         """How sure our claim is; None where there is none."""
-        if self.grant is None:
-            return events.Certainty.LOST if self._waits_for_store else None
-        return self.claims.certainty
+        certainty = self.claims.certainty
+        is_known = self.grant is not None or (self._waits_for_store and certainty is events.Certainty.LOST)
+        return certainty if is_known else None
 
     @property
     def holds_on(self) -> bool:
@@ -338,9 +338,9 @@ class Guard:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
         if self.grant is not None:
             parked = self.flight.timeout if self.flight else 0.0
+            self._waits_for_store = cause is events.Cause.STORE
             self.incumbency.lost(self.state, deaf=cause is events.Cause.STALLED, parked=parked)
         self.grant = None
-        self._waits_for_store = cause is events.Cause.STORE
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
         self._interrupt()

@@ -73,8 +73,8 @@ def _state(view: BotView) -> str:
     if view.holder.liveness is not Liveness.ALIVE:
         return f"holder is {view.holder.liveness}"
     role = view.report.role.label if view.report else "polling"
-    if _certainty(view) is Certainty.UNCERTAIN:
-        role = f"{role}, its claim is uncertain: silent for {view.holder.silence:.0f} s"
+    if _certainty(view) is not Certainty.HELD:
+        role = f"{role}, silent for {view.holder.silence:.0f} s, so its claim is {_certainty(view)}"
     episode = view.claim.episode
     if episode is None:
         return role
@@ -84,12 +84,13 @@ def _state(view: BotView) -> str:
 
 def _certainty(view: BotView) -> Certainty | None:
     """How sure the holder can be of its claim, seen from here: by its last beat."""
-    if view.holder is None:
+    holder = view.holder
+    if holder is None:
         return None
-    if view.holder.liveness is not Liveness.ALIVE:
+    silence = holder.silence if holder.silence < math.inf else 0.0  # the store cannot say
+    if holder.liveness is not Liveness.ALIVE or silence >= holder.lease:
         return Certainty.LOST
-    is_late = LATE * view.holder.lease < view.holder.silence < math.inf
-    return Certainty.UNCERTAIN if is_late else Certainty.HELD
+    return Certainty.UNCERTAIN if silence > LATE * holder.lease else Certainty.HELD
 
 
 def _who(record: SessionRecord) -> str:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -121,3 +122,19 @@ def test_a_server_that_is_gone_is_one_sentence(
     assert done.returncode == (1 if command[0] == "doctor" else 69)
     assert f"redis://127.0.0.1:{server.port}/0 does not answer" in done.stdout + done.stderr
     assert "Traceback" not in done.stderr
+
+
+@pytest.mark.parametrize("is_a_server", [True, False])
+def test_a_holder_that_is_silent_is_uncertain_before_it_is_lost(
+    telegram: Telegram, bots: Bots, server: Server, shell: Shell, is_a_server: bool
+) -> None:
+    """Two of its three heartbeats have not come; seen from outside, whatever the store."""
+    store = server.url if is_a_server else f"file://{bots.state}"
+    holder = bots.bare("a", store=store, lease=6)
+    telegram.wait_parked("a")
+    holder.send(signal.SIGSTOP)
+    seen: list[str] = []
+    while "lost" not in seen:
+        (bot,) = json.loads(shell.run("status", "--json", "--store", store).stdout)["bots"]
+        seen.append(bot["claim"])
+    assert list(dict.fromkeys(seen))[-2:] == ["uncertain", "lost"]

@@ -139,6 +139,7 @@ def test_a_standby_takes_over_from_a_holder_that_is_cut_off_and_two_never_poll()
         to_server.is_away = False
         await asyncio.sleep(5)
         assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
+        assert [p.instance.guards[BOT].certainty for p in (a, b)] == [None, Certainty.HELD]
         assert net.telegram.two == []
         expired = [e.cause for e in a.of(events.ClaimChanged) if e.event is ClaimEvent.EXPIRED]
         assert expired == [events.Cause.STORE]
