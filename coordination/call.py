@@ -21,6 +21,7 @@ from onepoller.coordination.situation import (
     Action,
     Answered,
     AwaitClaim,
+    BrokeOff,
     Called,
     Failed,
     HandOn,
@@ -198,11 +199,11 @@ class _Call:
         first = guard.first_poll_after(started)
         pause = guard.incumbency.pause
         try:
-            end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
+            end = yield from self._parked(request, guard.renew_after(started))
         except Exception as error:
             how = events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR
             self._tell(how, request, grant, started, first)
-            guard.apply(Failed(silence=guard.incumbency.silence))
+            guard.apply(Failed(silence=guard.incumbency.absence))
             raise
         except BaseException:
             if self._now() - started >= ARRIVED:
@@ -225,11 +226,28 @@ class _Call:
                 return self._guard.refused(end, elapsed), end
             case Ended.OVERDUE:
                 self._tell(events.Outcome.TIMEOUT, request, grant, started, first)
-                guard.apply(Failed(silence=guard.incumbency.silence))
+                guard.apply(Failed(silence=guard.incumbency.absence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
                 self._tell(events.Outcome.CANCELLED, request, grant, started, first)
                 return PollAgain(), NOTHING
+
+    def _parked(self, request: Request, renew_after: float | None) -> Generator[Step, Any, Any]:
+        """Send it. An end that says nothing of other pollers says at least that it was parked until now."""
+        guard, started = self._guard, self._now()
+        silence = guard.incumbency.silence
+        broke_off = True
+        try:
+            end = yield SendPoll(request=request, renew_after=renew_after)
+            broke_off = _is_broken_off(end)
+            return end
+        except BaseException as error:
+            # A generator that is thrown away may be in a forked child, where nothing is to be touched.
+            broke_off = not _is_timeout(error) and not isinstance(error, GeneratorExit)
+            raise
+        finally:
+            if broke_off and guard.incumbency.broke_off(silence, timeout=request.timeout):
+                guard.apply(BrokeOff(elapsed=self._now() - started))
 
     def _tell(  # noqa: PLR0917  # the poll path: keywords cost as much as the call
         self,
@@ -307,6 +325,17 @@ class _Call:
             self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
 
+def _is_broken_off(end: Delivered | Refused | Ended) -> bool:
+    """Whether it says nothing of other pollers: neither its answer nor a 409 came."""
+    match end:
+        case Refused(status=status):
+            return status != 409
+        case Ended():
+            return end is not Ended.OVERDUE
+        case Delivered():
+            return False
+
+
 def _call_end(outcome: Outcome) -> tuple[stall.CallEnd, float]:
     match outcome:
         case Delivered(update_ids=ids) if ids:
@@ -324,7 +353,7 @@ _OUTCOMES = {
 }
 
 
-def _is_timeout(error: Exception) -> bool:
+def _is_timeout(error: BaseException) -> bool:
     """By its name too: each HTTP library has its own class for it, and none is known here.
 
     By its cause too: aiogram has one class for all that the network does.

@@ -48,6 +48,7 @@ from onepoller.coordination.situation import (
     Action,
     Answered,
     AwaitClaim,
+    BrokeOff,
     Called,
     ClaimDenied,
     ClaimLost,
@@ -189,6 +190,11 @@ def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision
         return Decision(state=state, actions=_HAND_ON)  # the hot path
     quiet = episodes.once_quiet(state, now)
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
+
+
+def _broke_off(state: State, end: BrokeOff, now: float, _: Policy) -> Decision:
+    """A successor goes on with a trial that was over while our last poll was open."""
+    return Decision(state=tenure.answered(state, end.elapsed, now))
 
 
 def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
@@ -336,6 +342,7 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     ClaimDenied: _denied,
     ClaimLost: _lost,
     Answered: _hand_on,
+    BrokeOff: _stay,
     Failed: _hand_on,
     ConflictMet: _wait,
     HandoverAsked: _stay,
@@ -354,6 +361,7 @@ _WITH_CLAIM: dict[type, _Rule] = {
     ClaimDenied: _denied,
     ClaimLost: _lost,
     Answered: _answered,
+    BrokeOff: _broke_off,
     Failed: _failed,
     ConflictMet: _conflict,
     HandoverAsked: _asked,

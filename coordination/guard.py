@@ -202,7 +202,7 @@ class Guard:
             return self.conflict_met(end.text, elapsed)
         if end.status == 401:
             self.emit(events.TokenRefused(bot_id=self.bot_id))
-        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.silence))
+        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.absence))
 
     def received(self, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
         """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
@@ -370,6 +370,9 @@ class Guard:
                     flow = action
         if before.yielding is not self.state.yielding or before.look != self.state.look:
             self._rival = self._peeks = None
+        was_doubted = before.established_at is not None and self.state.established_at is None
+        if was_doubted and self.state.term is not None:
+            self.claims.note_standing(self.bot_id)
         if was is not self.state.role:
             self._tell_role(was, cause, other, since)
         if end is not None:

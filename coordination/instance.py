@@ -163,6 +163,10 @@ class Instance:
         """See `guard.Claims`."""
         self._tell(lambda n: n.note_episode(bot_id, episode))
 
+    def note_standing(self, bot_id: BotId) -> None:
+        """See `guard.Claims`."""
+        self._tell(lambda n: n.note_standing(bot_id))
+
     def end_process(self, bot_id: BotId, reason: str) -> None:
         """See `guard.Claims`."""
         if self._is_ending:

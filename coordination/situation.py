@@ -111,12 +111,19 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokeOff:
+    """A poll ended without an answer, in its own time: until then nobody else had parked."""
+
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """A poll ended with an error that is no 409; the framework is given it."""
 
     unauthorized: bool = False
     silence: float = 0.0
-    """Seconds since Telegram last answered us."""
+    """Seconds in which somebody else may have begun to poll unseen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,6 +191,7 @@ Happening = (
     | ClaimDenied
     | ClaimLost
     | Answered
+    | BrokeOff
     | Failed
     | ConflictMet
     | WebhookGone

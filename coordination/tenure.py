@@ -44,16 +44,25 @@ def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) 
     """What a successor takes over from the last holder; None: it is new.
 
     Who stood in line saw the holder alive. Who did not may follow one that has just let go or died, as a
-    process does that is started again. `silence`: of a holder that died, seconds; `now`: wall clock.
+    process does that is started again. `silence`: of a holder that died, seconds, infinite where it is not
+    known; `now`: wall clock. Who was on trial has nothing to pass on, and whoever was silent for too long.
     """
     if claim.episode is not None and claim.episode.stands_by:
         return None
     standing = claim.standing
-    if claim.holder is not None:
-        standing = standing or Standing(tenure=0.0, at=claim.since)
-    elif standing is not None:
-        silence = now - standing.at
-    return standing if waited or silence <= NEWCOMER_AFTER else None
+    if claim.holder is None:
+        is_near = standing is not None and now - standing.at <= NEWCOMER_AFTER
+        return standing if waited or is_near else None
+    standing = standing or on_trial(claim.since)
+    is_known = silence < math.inf
+    was_on_trial = standing.at > now - (silence if is_known else 0.0)
+    is_near = silence <= NEWCOMER_AFTER or (waited and not is_known)
+    return standing if is_near and not was_on_trial else None
+
+
+def on_trial(since: float) -> Standing:
+    """What a holder that has been new since then has earned, if it lives on: wall clock, seconds."""
+    return Standing(tenure=0.0, at=since + LOOK_AT_START + TRIAL)
 
 
 def arrived(state: State, taken: ClaimTaken, now: float) -> State:

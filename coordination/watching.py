@@ -103,7 +103,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
     try:
         end = yield SendPoll(request=replace(request, offset=offset) if is_owed else request)
     except Exception:
-        guard.apply(Failed(silence=guard.incumbency.silence))
+        guard.apply(Failed(silence=guard.incumbency.absence))
         raise
     then = guard.clocks.monotonic()
     match end:
@@ -115,7 +115,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
         case Refused():
             return guard.refused(end, then - now), end
         case Ended.OVERDUE:
-            guard.apply(Failed(silence=guard.incumbency.silence))
+            guard.apply(Failed(silence=guard.incumbency.absence))
             raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
         case _:
             return None

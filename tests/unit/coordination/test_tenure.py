@@ -20,6 +20,8 @@ TRIED = State(role=Role.POLLING, term=Term(1))
 ESTABLISHED = replace(TRIED, established_at=NOW - 100.0)
 FREE = Claim(bot_id=BotId(42), term=Term(3), since=400.0)
 HELD = replace(FREE, holder=SessionId("a"))
+PROVED = Standing(tenure=0.0, at=413.0)
+"""5 s of looking and 8 s of trial after its term began."""
 LET_GO = Standing(tenure=70.0, at=900.0)
 """Written when a holder let go."""
 
@@ -38,11 +40,23 @@ def rival_has_it(*, stands_by: bool) -> Episode:
         pytest.param(replace(FREE, standing=LET_GO), False, 0.0, 915.1, None, id="let go longer ago"),
         pytest.param(replace(FREE, standing=LET_GO), True, 0.0, 9e9, LET_GO, id="who waited saw it alive"),
         pytest.param(
-            HELD, False, 15.0, NOW, Standing(tenure=0.0, at=400.0), id="a first holder's counts from its term"
+            HELD, False, 15.0, NOW, PROVED, id="a first holder's counts from when its trial was over"
+        ),
+        pytest.param(HELD, False, 0.0, 413.0, PROVED, id="it has just been over"),
+        pytest.param(HELD, True, 0.0, 412.9, None, id="who dies on trial leaves nothing"),
+        pytest.param(HELD, False, 10.0, 422.9, None, id="nor where it lay dead for a while"),
+        pytest.param(HELD, True, 15.1, NOW, None, id="nobody follows who was silent for so long"),
+        pytest.param(
+            replace(HELD, standing=Standing(tenure=0.0, at=990.0)),
+            True,
+            11.0,
+            NOW,
+            None,
+            id="who became a newcomer again, and died before it had proved itself",
         ),
         pytest.param(HELD, False, 15.1, NOW, None, id="a holder that died longer ago is not followed"),
         pytest.param(
-            HELD, True, math.inf, NOW, Standing(tenure=0.0, at=400.0), id="but by who waited beside it"
+            HELD, True, math.inf, NOW, PROVED, id="but by who waited beside it, where nothing is known"
         ),
         pytest.param(
             replace(HELD, standing=LET_GO),

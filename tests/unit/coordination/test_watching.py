@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -18,6 +20,10 @@ from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Manners, Ref
 from tests.unit.coordination.bench import BOT, EMPTY, PLAIN, RIVAL, Bench, W, batch, result
 
 WEBHOOK = Refused(status=409, text=W, reply="")
+
+
+class ReadTimeout(Exception):
+    """As HTTP clients name it."""
 
 
 def newcomer(manners: Manners = PLAIN, **settings: Any) -> Bench:
@@ -278,6 +284,99 @@ def test_a_failed_call_costs_the_tenure_where_it_lasted_too_long(
         steps.throw(OSError("gone"))
 
     assert (bench.guard.state.established_at is not None) is is_kept
+
+
+@pytest.mark.parametrize(
+    ("opened", "end", "expected"),
+    [
+        pytest.param(7.9, Ended.INTERRUPTED, None, id="a trial that was not over"),
+        pytest.param(8.0, Ended.INTERRUPTED, 0.0, id="a trial that a handover cut short was over"),
+        pytest.param(8.0, Ended.OVERDUE, None, id="who was frozen knows nothing"),
+        pytest.param(8.0, asyncio.CancelledError(), 0.0, id="the same where the framework stops"),
+        pytest.param(8.0, ReadTimeout("too long"), None, id="a connection that may have been dead"),
+    ],
+)
+def test_a_poll_that_is_ended_by_us_was_a_trial_too(
+    opened: float, end: Ended | BaseException, expected: float | None
+) -> None:
+    """An idle newcomer's first poll may last a minute: its successor is none."""
+    bench = newcomer()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    steps.send(EMPTY)
+    bench.later(opened)
+    with contextlib.suppress(BaseException):
+        if isinstance(end, Ended):
+            steps.send(end)
+        else:
+            steps.throw(end)
+    standing = bench.guard.incumbency.to_pass_on(bench.guard.state)
+
+    assert (standing and standing.tenure) == expected
+
+
+def test_a_409_that_ends_a_long_first_poll_meets_somebody_on_trial() -> None:
+    """Nobody else had parked until then, and now somebody has: the newcomer yields."""
+    bench = newcomer()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    steps.send(EMPTY)
+    bench.later(20.0)
+    steps.send(RIVAL)
+
+    assert bench.guard.state.yielding
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        pytest.param(ConnectionResetError("gone"), True, id="the connection broke just now"),
+        pytest.param(ReadTimeout("too long"), False, id="or at some moment since it was sent"),
+    ],
+)
+def test_an_idle_incumbent_whose_long_poll_breaks_off_keeps_its_tenure(
+    error: Exception, *, is_kept: bool
+) -> None:
+    """It was parked for 40 s, and a rival would have ended it with a 409; that it was cut off shows late."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(40.0)
+    with pytest.raises(type(error)):
+        steps.throw(error)
+
+    assert (bench.guard.state.established_at is not None) is is_kept
+    assert bench.guard.state.look == 2.5
+    assert (("note_standing",) in bench.claims.said) is not is_kept
+
+
+def test_an_error_that_telegram_answers_after_a_while_costs_no_tenure() -> None:
+    """A 502 after 40 s came over a connection that was open all the time."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(40.0)
+    result(steps, Refused(status=502, text="Bad Gateway", reply=""))
+
+    assert bench.guard.state.established_at is not None
+
+
+def test_two_calls_that_fail_in_a_row_are_no_parked_poll() -> None:
+    """The second was sent when nobody had heard us for longer than 15 s."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    for seconds in (40.0, 5.0):
+        steps = bench.call(timeout=50.0)
+        next(steps)
+        bench.later(seconds)
+        with pytest.raises(OSError, match="gone"):
+            steps.throw(OSError("gone"))
+        bench.later(16.0)
+        bench.guard.state = replace(bench.guard.state, look=0.0)
+
+    assert bench.guard.state.established_at is None
 
 
 def test_who_has_overslept_looks_and_is_a_newcomer_again() -> None:
