@@ -221,11 +221,11 @@ class TokenRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCallGuarded:
-    """A start-up call (deleteWebhook, drop_pending_updates, a negative offset) was answered by us."""
+    """A start-up call (deleteWebhook, drop_pending_updates, a negative offset) was answered or let pass."""
 
     bot_id: BotId
     answer: str
-    """`already_deleted`, `drop_skipped`, `refused`."""
+    """`already_deleted`, `drop_skipped`, `refused`; `on_webhook="delete"`: `deleted`, `limit`."""
     detail: str = ""
 
 

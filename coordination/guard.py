@@ -52,6 +52,7 @@ from onepoller.coordination.situation import (
     Watch,
 )
 from onepoller.coordination.stores.seam import Claim, Offset
+from onepoller.coordination.webhook import Deletions
 from onepoller.coordination.wire import Ended, Flight, Refused
 
 _START = State()
@@ -73,6 +74,7 @@ class Guard:
         clocks: Clocks,
         policy: Policy,
         lock: threading.Lock | None = None,
+        deletions: Deletions | None = None,
     ) -> None:
         self.bot_id = bot_id
         self.claims = claims
@@ -81,6 +83,8 @@ class Guard:
         self.clocks = clocks
         self.state = _START
         self.offsets = Offsets()
+        self.deletions = deletions or Deletions(clocks.monotonic)
+        """Of webhooks that somebody else had set."""
         self.presence = Presence(settings)
         self.incumbency = Incumbency(clocks)
         self.chronicle = Chronicle(bot_id, claims=claims, settings=settings, emit=emit, clocks=clocks)

@@ -93,7 +93,7 @@ EPISODE_KINDS = tuple(str(kind) for kind in Kind if kind in RESOLUTIONS)
 TAKING_CAUSES = (Cause.FREE, Cause.HANDED_OVER, Cause.DIED, Cause.FENCED)
 OPERATIONS = ("open", "close", "read", "swap")
 """Heartbeats have metrics of their own."""
-ANSWERS = ("already_deleted", "drop_skipped", "refused")
+ANSWERS = ("already_deleted", "drop_skipped", "refused", "deleted", "limit")
 ROLES = tuple(role.label for role in Role)
 DETAILS = (Level.FULL, Level.CORE)
 
@@ -197,7 +197,9 @@ UPDATES_MISSED = _counter("updates_missed", "Updates that gaps in update_id stan
 UPDATES_REPEATED = _counter("updates_repeated", "Updates that came again")
 STALLS = _counter("stalls", "Claims given up because the framework had stopped calling")
 TOKENS_REFUSED = _counter("tokens_refused", "Times that Telegram began to refuse a token")
-WEBHOOK_CALLS = _counter("webhook_calls_guarded", "Start-up calls that were answered here", answer=ANSWERS)
+WEBHOOK_CALLS = _counter(
+    "webhook_calls_guarded", "Start-up calls that were answered here, or deleted a webhook", answer=ANSWERS
+)
 HEARTBEATS = _counter("heartbeats", "Heartbeats of the session that were tried")
 HEARTBEAT_FAILURES = _counter("heartbeat_failures", "Heartbeats of the session that failed")
 HEARTBEAT_MARGIN = _histogram(

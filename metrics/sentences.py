@@ -202,6 +202,17 @@ _ANSWERS = {
         ERROR,
         "bot %s: deleteWebhook was refused: the bot has a webhook%s. If it may go, set on_webhook='delete'",
     ),
+    "deleted": (
+        WARNING,
+        "bot %s: a webhook that somebody else had set is deleted%s, as on_webhook='delete' says",
+    ),
+    "limit": (
+        ERROR,
+        (
+            "bot %s: deleteWebhook was refused: a webhook%s is set again and again. End the program that "
+            "sets it, or revoke the token with @BotFather"
+        ),
+    ),
 }
 
 

@@ -200,6 +200,20 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
                 "If it may go, set on_webhook='delete'"
             ),
         ),
+        (
+            guarded("deleted", "bot.example"),
+            (
+                "WARNING bot 42: a webhook that somebody else had set is deleted (bot.example), "
+                "as on_webhook='delete' says"
+            ),
+        ),
+        (
+            guarded("limit", "bot.example"),
+            (
+                "ERROR bot 42: deleteWebhook was refused: a webhook (bot.example) is set again and again. "
+                "End the program that sets it, or revoke the token with @BotFather"
+            ),
+        ),
         (guarded("delayed"), "WARNING bot 42: a start-up call was answered here: delayed"),
         (
             events.ProcessEnding(bot_id=BOT, reason="another instance polls"),
