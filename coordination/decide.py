@@ -40,7 +40,7 @@ from typing import Any
 
 from onepoller.coordination import episodes, tenure
 from onepoller.coordination.conflict import WEBHOOK_KINDS, Kind
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import SessionId
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
@@ -76,6 +76,7 @@ from onepoller.coordination.situation import (
     UpdatesTaken,
     Watch,
     WebhookGone,
+    WebhookSeen,
 )
 from onepoller.coordination.stores.seam import Claim, Liveness, SessionRecord, Wish, WishMode
 
@@ -222,11 +223,15 @@ def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Dec
             closed = episodes.closed(told.state, "stood_by")
             return Decision(state=closed.state, actions=(*told.actions, *closed.actions, AwaitClaim()))
         case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
-            # A rival that had the bot is refused too; when the webhook is gone the trial begins anew.
-            told = episodes.signed(replace(state, role=Role.BLOCKED, yielding=False), met.kind, now)
-            return Decision(state=told.state, actions=(*told.actions, Watch()))
+            return _block(state, met.kind, now, conflicts=1)
         case Kind.RIVAL | Kind.UNKNOWN:
             return _contend(state, met, now, policy)
+
+
+def _block(state: State, kind: Kind, now: float, *, conflicts: int) -> Decision:
+    """A rival that had the bot is refused too; when the webhook is gone the trial begins anew."""
+    told = episodes.signed(replace(state, role=Role.BLOCKED, yielding=False), kind, now, conflicts=conflicts)
+    return Decision(state=told.state, actions=(*told.actions, Watch()))
 
 
 def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
@@ -261,8 +266,18 @@ def _stood_by(state: State, policy: Policy) -> Decision:
     if policy.on_rival is OnRival.EXIT:
         end = (EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'"),)
     assert state.episode is not None
-    told = TellStoodBy(episode=state.episode)
+    told = TellStoodBy(episode=state.episode, why=_why(state, policy))
     return Decision(state=replace(tenure.stood_by(state), role=Role.CONTENDED), actions=(told, Watch(), *end))
+
+
+def _why(state: State, policy: Policy) -> Why:
+    if state.came_back:
+        return Why.CAME_BACK
+    if policy.on_rival is not OnRival.AUTO:
+        return Why.TOLD
+    if state.established_at is None:
+        return Why.NEW
+    return Why.SEEN if state.insist_until is None else Why.INSISTED
 
 
 def _updates_taken(state: State, taken: UpdatesTaken, now: float, policy: Policy) -> Decision:
@@ -286,6 +301,10 @@ def _overslept(state: State, slept: Overslept, _: float, policy: Policy) -> Deci
     if policy.on_rival is not OnRival.AUTO or state.yielding:
         return Decision(state=state)
     return Decision(state=tenure.doubtful(state, slept.silence))
+
+
+def _webhook_seen(state: State, _: WebhookSeen, now: float, __: Policy) -> Decision:
+    return _block(state, Kind.WEBHOOK_ACTIVE, now, conflicts=0)
 
 
 def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:
@@ -348,6 +367,7 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     HandoverAsked: _stay,
     HandoverFailed: _stay,
     WebhookGone: _wait,
+    WebhookSeen: _wait,
     RivalGone: _wait,
     RivalSeen: _wait,
     UpdatesTaken: _stay,
@@ -367,6 +387,7 @@ _WITH_CLAIM: dict[type, _Rule] = {
     HandoverAsked: _asked,
     HandoverFailed: _stay,
     WebhookGone: _stay,
+    WebhookSeen: _webhook_seen,
     RivalGone: _rival_gone,
     RivalSeen: _rival_seen,
     UpdatesTaken: _updates_taken,
@@ -380,13 +401,20 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
     Role.POLLING: _WITH_CLAIM,
     Role.CONTENDED: _WITH_CLAIM,
     Role.BLOCKED: _WITH_CLAIM
-    | {WebhookGone: _webhook_gone, RivalGone: _stay, RivalSeen: _stay, UpdatesTaken: _stay},
+    | {
+        WebhookGone: _webhook_gone,
+        WebhookSeen: _stay,
+        RivalGone: _stay,
+        RivalSeen: _stay,
+        UpdatesTaken: _stay,
+    },
     Role.DRAINING: _WITH_CLAIM
     | {
         Answered: _hand_on,
         Failed: _hand_on,
         ConflictMet: _wait,
         WebhookGone: _wait,
+        WebhookSeen: _wait,
         RivalGone: _wait,
         RivalSeen: _wait,
         UpdatesTaken: _stay,

@@ -23,7 +23,7 @@ from onepoller.coordination.incumbency import Incumbency
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
 from onepoller.coordination.report import Role
-from onepoller.coordination.rivals import Peeks, RivalWatch
+from onepoller.coordination.rivals import PROBE_BETWEEN, Peeks, RivalWatch
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
     Action,
@@ -139,6 +139,9 @@ class Guard:
         rival = self._rival
         if rival is None:
             rival = self._rival = RivalWatch()
+            after = self.chronicle.probe_after
+            if after is not None:
+                rival.next_probe = self.clocks.monotonic() + min(after, PROBE_BETWEEN[1] * self.claims.crowd)
         return rival
 
     @property
@@ -208,6 +211,13 @@ class Guard:
             self.emit(events.TokenRefused(bot_id=self.bot_id))
         return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.absence))
 
+    def is_new(self, ids: tuple[int, ...], *, sent: int) -> bool:
+        """Whether a batch is to be handed over; what this framework has acknowledged comes once."""
+        known = self.offsets.repeated(ids, sent=sent, api_root=self.api_root, now=self.clocks.wall())
+        if known:
+            self.drop(known, events.Dropped.REPEATED)
+        return not known
+
     def received(self, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
         """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
         missed, repeated = self.offsets.received(ids)
@@ -231,6 +241,11 @@ class Guard:
     def is_worth_a_look(self) -> bool:
         """Whether the next sweep may find something that cannot wait for some seconds."""
         return not self.presence.has_open_call or self.state.episode is not None
+
+    @property
+    def looks_from_outside(self) -> bool:
+        """Whether a rival or a webhook has the bot, and is watched."""
+        return self.state.yielding or self.state.role is Role.BLOCKED
 
     @property
     def has_open_call(self) -> bool:
@@ -390,8 +405,8 @@ class Guard:
                 self.chronicle.began(kind, self.conflicts, stands_by=self.state.yielding)
             case TellEpisodeClosed(episode=episode, resolution=resolution):
                 self.chronicle.ended(episode, resolution)
-            case TellStoodBy(episode=episode):
-                self.chronicle.stood_by(episode)
+            case TellStoodBy(episode=episode, why=why):
+                self.chronicle.stood_by(episode, why)
             case TellCameBack(episode=episode):
                 self.chronicle.came_back(episode)
 

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival, Settings
@@ -158,6 +158,11 @@ class WebhookGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSeen:
+    """getWebhookInfo, asked because of a rival, shows a webhook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RivalGone:
     """A look from outside found nobody who polls."""
 
@@ -195,6 +200,7 @@ Happening = (
     | Failed
     | ConflictMet
     | WebhookGone
+    | WebhookSeen
     | RivalGone
     | RivalSeen
     | UpdatesTaken
@@ -255,6 +261,7 @@ class TellStoodBy:
     """We leave the bot to the rival."""
 
     episode: OpenEpisode
+    why: Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

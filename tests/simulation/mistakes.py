@@ -89,7 +89,7 @@ def _no_standing(*_: object, **__: object) -> Standing | None:
 
 def _what_a_look_brings(guard: Guard, deadline: float) -> Generator[Step, Any, Any]:
     """As `watching._rival`, but a batch that comes is handed on."""
-    look = guard.rival.look(guard.clocks, deadline, seconds=guard.state.watch_for)
+    look = guard.rival.look(watching._Outside(guard), deadline, seconds=guard.state.watch_for)
     brought, answer = None, None
     while True:
         try:
@@ -116,7 +116,7 @@ def _newest_peek(_: Peeks, chance: float) -> Request:  # noqa: ARG001
     return Request(offset=-1, limit=1, timeout=0.0)
 
 
-def _two_peeks(self: Peeks, first: int, now: float, *, seconds: float) -> Verdict | None:  # noqa: ARG001
+def _two_peeks(self: Peeks, first: int, now: float, **_: float) -> Verdict | None:
     return _saw(self, first, now, seconds=rivals.PEEK_EVERY)
 
 

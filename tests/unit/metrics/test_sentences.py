@@ -9,7 +9,7 @@ import pytest
 
 from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause, ClaimEvent, Dropped, Event, Outcome
+from onepoller.coordination.events import Cause, ClaimEvent, Dropped, Event, Outcome, Why
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.metrics.sentences import reminder, sentence
@@ -160,6 +160,35 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
         (
             events.UpdatesDropped(bot_id=BOT, count=3, reason=Dropped.STALE_OWNER),
             "INFO bot 42: 3 updates were not handed over (stale_owner); Telegram keeps them",
+        ),
+        (
+            events.UpdatesDropped(bot_id=BOT, count=3, reason=Dropped.REPEATED),
+            "INFO bot 42: 3 updates came again that had been handed over and acknowledged here",
+        ),
+        (
+            events.EpisodeClosed(
+                bot_id=BOT, kind=Kind.RIVAL, resolution="replaced", seconds=75.0, conflicts=12
+            ),
+            (
+                "WARNING conflict over: bot 42: it is another kind of conflict now after 75 s; "
+                "12 conflict answers, no update is missing"
+            ),
+        ),
+        *(
+            (
+                events.StoodBy(bot_id=BOT, kind=Kind.RIVAL, conflicts=1, why=why),
+                (
+                    f"WARNING bot 42: {says}: I stand by, look from outside and poll again when it is gone "
+                    "(onepoller doctor)"
+                ),
+            )
+            for why, says in (
+                (Why.NEW, "the other program stays, and was here before us"),
+                (Why.INSISTED, "the other program stays, for as long now as I was here before it"),
+                (Why.SEEN, "another program has begun to poll while I could not"),
+                (Why.CAME_BACK, "the other program was not gone, or has come back"),
+                (Why.TOLD, "another program polls, and on_rival says that it may"),
+            )
         ),
         (
             events.Stalled(bot_id=BOT, seconds=900.0),
