@@ -160,7 +160,7 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
     role = Role.BLOCKED if inherited.kind in WEBHOOK_KINDS else Role.CONTENDED
     state = replace(state, role=role, episode=episode)
     stands_by = policy.on_rival is OnRival.YIELD or (policy.on_rival is OnRival.AUTO and inherited.stands_by)
-    return Decision(state=tenure.stood_by(state) if role is Role.CONTENDED and stands_by else state)
+    return Decision(state=tenure.stood_by(state, now) if role is Role.CONTENDED and stands_by else state)
 
 
 def _denied(state: State, denied: ClaimDenied, _: float, policy: Policy) -> Decision:
@@ -239,7 +239,7 @@ def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Deci
     told = episodes.signed(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met.kind, now)
     holding = _holding(told.state, met.jitter, now, policy)
     if holding is None:
-        stood_by = _stood_by(told.state, policy)
+        stood_by = _stood_by(told.state, now, policy)
         return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
     if quick >= QUICK_IN_A_ROW:
         # Nor is a poll renewed then: a server that refuses newcomers would refuse us for our own ghost.
@@ -260,14 +260,16 @@ def _holding(state: State, jitter: float, now: float, policy: Policy) -> State |
             return None
 
 
-def _stood_by(state: State, policy: Policy) -> Decision:
+def _stood_by(state: State, now: float, policy: Policy) -> Decision:
     """Leave the bot to the rival: look from outside, inside the same call."""
     end: tuple[Action, ...] = ()
     if policy.on_rival is OnRival.EXIT:
         end = (EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'"),)
     assert state.episode is not None
     told = TellStoodBy(episode=state.episode, why=_why(state, policy))
-    return Decision(state=replace(tenure.stood_by(state), role=Role.CONTENDED), actions=(told, Watch(), *end))
+    return Decision(
+        state=replace(tenure.stood_by(state, now), role=Role.CONTENDED), actions=(told, Watch(), *end)
+    )
 
 
 def _why(state: State, policy: Policy) -> Why:
@@ -286,14 +288,14 @@ def _updates_taken(state: State, taken: UpdatesTaken, now: float, policy: Policy
     holding = _holding(told.state, taken.jitter, now, policy)
     if holding is not None:
         return Decision(state=holding, actions=told.actions)
-    stood_by = _stood_by(told.state, policy)
+    stood_by = _stood_by(told.state, now, policy)
     tells = tuple(action for action in stood_by.actions if not isinstance(action, Watch))
     return Decision(state=stood_by.state, actions=(*told.actions, *tells))
 
 
 def _rival_seen(state: State, _: RivalSeen, now: float, policy: Policy) -> Decision:
     told = episodes.signed(state, Kind.RIVAL, now, conflicts=0)
-    stood_by = _stood_by(told.state, policy)
+    stood_by = _stood_by(told.state, now, policy)
     return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
 
 

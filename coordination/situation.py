@@ -57,6 +57,8 @@ class State:
     """So long an established poller holds in this fight."""
     came_back: bool = False
     """On trial because the rival seemed to be gone."""
+    back_at: float = -math.inf
+    """When we last came back."""
     watch_for: float = 8.0
     """How long what waits is watched before we come back; longer after each time that was wrong."""
     episode: OpenEpisode | None = None

@@ -13,8 +13,9 @@ as long as it has been established, times a jitter, and 3 s more; then it stands
 the longer tenure stays. Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
 than 15 s after its last answer is a newcomer again.
 
-*Coming back.* A trial that follows a look at what waits, and that a 409 undoes, doubles the next such look,
-to at most a quarter of an hour.
+*Coming back.* Where a rival shows within a minute and a half after a look had found it gone, it was handling
+meanwhile: the next such look is twice as long, to at most a quarter of an hour. A trial that was passed does
+not forgive that, for handlers may last longer than look and trial together.
 """
 
 from __future__ import annotations
@@ -38,6 +39,8 @@ NEWCOMER_AFTER = 15.0
 OVERSLEPT = 60.0
 WATCH_FOR = 8.0
 WATCH_AT_MOST = 900.0
+GONE_AFTER = 90.0
+"""Who shows so long after it had seemed to be gone was gone, seconds."""
 
 
 def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) -> Standing | None:
@@ -93,7 +96,7 @@ def answered(state: State, elapsed: float, now: float) -> State:
 
 def established(state: State, now: float) -> State:
     """Nobody has contradicted us for as long as a trial takes."""
-    return replace(state, established_at=now, trial=0.0, came_back=False, watch_for=WATCH_FOR)
+    return replace(state, established_at=now, trial=0.0, came_back=False)
 
 
 def doubtful(state: State, silence: float) -> State:
@@ -114,9 +117,9 @@ def insists(state: State, jitter: float, now: float) -> State | None:
     return replace(state, insist_until=until) if now < until else None
 
 
-def stood_by(state: State) -> State:
+def stood_by(state: State, now: float) -> State:
     """The rival has the bot."""
-    wrong = state.came_back
+    was_there = now - state.back_at < GONE_AFTER
     return replace(
         state,
         yielding=True,
@@ -126,11 +129,11 @@ def stood_by(state: State) -> State:
         established_at=None,
         insist_until=None,
         came_back=False,
-        watch_for=min(2 * state.watch_for, WATCH_AT_MOST) if wrong else state.watch_for,
+        watch_for=min(2 * state.watch_for, WATCH_AT_MOST) if was_there else WATCH_FOR,
     )
 
 
 def came_back(state: State, now: float, *, unopposed: bool) -> State:
     """The rival seems to be gone: a new trial, unless a probe of ours was one already."""
-    state = replace(state, yielding=False, trial=0.0, quick_conflicts=0, came_back=True)
+    state = replace(state, yielding=False, trial=0.0, quick_conflicts=0, came_back=True, back_at=now)
     return established(state, now) if unopposed else state

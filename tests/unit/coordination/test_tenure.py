@@ -215,25 +215,27 @@ def test_who_stands_by_has_no_tenure_and_no_look_of_its_own() -> None:
     """It watches; when it comes back it begins as on the first day."""
     fighting = replace(ESTABLISHED, trial=3.0, look=2.5, look_at=NOW, insist_until=NOW)
 
-    assert tenure.stood_by(fighting) == replace(TRIED, yielding=True)
+    assert tenure.stood_by(fighting, NOW) == replace(TRIED, yielding=True)
 
 
 @pytest.mark.parametrize(
-    ("came_back", "before", "expected"),
+    ("ago", "before", "expected"),
     [
-        pytest.param(False, 8.0, 8.0, id="who was never back was not wrong about it"),
-        pytest.param(True, 8.0, 16.0, id="a come-back that is undone doubles the next look"),
-        pytest.param(True, 512.0, 900.0, id="to a quarter of an hour at most"),
-        pytest.param(True, 900.0, 900.0, id="and stays there"),
+        pytest.param(math.inf, 8.0, 8.0, id="who was never back was not wrong about it"),
+        pytest.param(0.1, 8.0, 16.0, id="a come-back that is undone doubles the next look"),
+        pytest.param(89.9, 16.0, 32.0, id="also where it was a long handler"),
+        pytest.param(90.0, 32.0, 8.0, id="who shows after that had been gone"),
+        pytest.param(5.0, 512.0, 900.0, id="to a quarter of an hour at most"),
+        pytest.param(5.0, 900.0, 900.0, id="and stays there"),
     ],
 )
 def test_how_long_the_next_look_is(
-    came_back: bool,
+    ago: float,
     before: float,
     expected: float,
 ) -> None:
     """Coming back to a rival that is still there costs it messages."""
-    state = tenure.stood_by(replace(TRIED, came_back=came_back, watch_for=before))
+    state = tenure.stood_by(replace(TRIED, came_back=True, back_at=NOW - ago, watch_for=before), NOW)
 
     assert (state.watch_for, state.came_back) == (expected, False)
 
@@ -242,18 +244,19 @@ def test_who_comes_back_is_on_a_new_trial() -> None:
     """What waits was not taken; whether somebody is parked the trial will show."""
     state = tenure.came_back(replace(TRIED, yielding=True, trial=5.0, watch_for=64.0), NOW, unopposed=False)
 
-    assert state == replace(TRIED, came_back=True, watch_for=64.0)
+    assert state == replace(TRIED, came_back=True, back_at=NOW, watch_for=64.0)
 
 
 def test_an_unopposed_probe_was_the_trial() -> None:
-    """It lasted as long as one, so the next look is a short one again."""
-    state = tenure.came_back(replace(TRIED, yielding=True, watch_for=64.0), NOW, unopposed=True)
+    """It lasted as long as one."""
+    state = tenure.came_back(replace(TRIED, yielding=True), NOW, unopposed=True)
 
-    assert state == replace(TRIED, established_at=NOW)
+    assert state == replace(TRIED, established_at=NOW, back_at=NOW)
 
 
-def test_a_trial_that_is_passed_forgives_the_come_backs_before_it() -> None:
-    """The next one was not undone: it begins with the short look."""
-    state = tenure.answered(replace(TRIED, came_back=True, watch_for=64.0), 8.0, NOW)
+def test_a_trial_that_is_passed_does_not_forgive_the_come_back_before_it() -> None:
+    """A rival whose handlers last longer than look and trial would be disturbed each time for ever."""
+    state = tenure.answered(replace(TRIED, came_back=True, back_at=NOW - 9.0, watch_for=16.0), 8.0, NOW)
+    assert (state.came_back, state.established_at) == (False, NOW)
 
-    assert (state.came_back, state.watch_for) == (False, 8.0)
+    assert tenure.stood_by(state, NOW + 30.0).watch_for == 32.0
