@@ -279,6 +279,8 @@ def _why(state: State, policy: Policy) -> Why:
         return Why.TOLD
     if state.established_at is None:
         return Why.NEW
+    if state.quick_conflicts >= tenure.REFUSED_AT_MOST:
+        return Why.REFUSED
     return Why.SEEN if state.insist_until is None else Why.INSISTED
 
 

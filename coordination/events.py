@@ -79,6 +79,8 @@ class Why(StrEnum):
     """`auto`: we are on trial, so it was here before us."""
     INSISTED = "insisted"
     """`auto`: we held for as long as we had been established."""
+    REFUSED = "refused"
+    """`auto`: Telegram has refused us at once so often that it takes the other one for the incumbent."""
     SEEN = "seen"
     """`auto`: it began to poll while our calls failed, and a look has shown it."""
     CAME_BACK = "came_back"

@@ -10,7 +10,8 @@ answer, and once, 2 to 15 s after a start, by who has not parked since: busy pol
 *Trial.* Until a call of ours has been open for 8 s (the server may hold a 409 for 3 s) the first 409 means:
 stand by. After that we are *established*. *Insist.* An established poller answers a 409 as `hold` does, for
 as long as it has been established, times a jitter, and 3 s more; then it stands by. So of two the one with
-the longer tenure stays. Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
+the longer tenure stays. (A server that refuses the newcomer says by itself who that is: half a minute of
+refusals is enough.) Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
 than 15 s after its last answer is a newcomer again.
 
 *Coming back.* Where a rival shows within a minute and a half after a look had found it gone, it was handling
@@ -35,6 +36,8 @@ PARKED = 0.5
 TRIAL = 8.0
 INSIST_MORE = 3.0
 INSIST_JITTER = (0.7, 1.3)
+REFUSED_AT_MOST = 30
+"""So often in a row only a server that refuses the newcomer answers at once: it takes us for one."""
 NEWCOMER_AFTER = 15.0
 OVERSLEPT = 60.0
 WATCH_FOR = 8.0
@@ -108,7 +111,7 @@ def doubtful(state: State, silence: float) -> State:
 def insists(state: State, jitter: float, now: float) -> State | None:
     """How an established poller goes on against a rival; None: it stands by, as one on trial does."""
     held = tenure(state, now)
-    if held is None:
+    if held is None or state.quick_conflicts >= REFUSED_AT_MOST:
         return None
     until = state.insist_until
     if until is None:

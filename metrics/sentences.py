@@ -62,6 +62,7 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
 _WHY = {
     events.Why.NEW: "the other program stays, and was here before us",
     events.Why.INSISTED: "the other program stays, for as long now as I was here before it",
+    events.Why.REFUSED: "Telegram refuses each poll of mine at once, and keeps the other program's",
     events.Why.SEEN: "another program has begun to poll while I could not",
     events.Why.CAME_BACK: "the other program was not gone, or has come back",
     events.Why.TOLD: "another program polls, and on_rival says that it may",

@@ -228,6 +228,15 @@ MISTAKES = (
         scenario="rival_fixed",
     ),
     Mistake(
+        name="a host that is refused each time asks on",
+        owner=tenure,
+        attribute="REFUSED_AT_MOST",
+        wrong=10**9,
+        scenario="freezes_without_store",
+        model=REFUSED,
+        first_seed=11,
+    ),
+    Mistake(
         name="tenure survives a cut-off",
         owner=tenure,
         attribute="doubtful",

@@ -399,6 +399,9 @@ def test_an_established_poller_answers_a_409_as_hold_does() -> None:
         pytest.param(
             replace(ESTABLISHED, insist_until=-1.0), rival(), AUTO, Why.INSISTED, id="for long enough"
         ),
+        pytest.param(
+            replace(ESTABLISHED, quick_conflicts=29), rival(elapsed=0.1), AUTO, Why.REFUSED, id="refused"
+        ),
         pytest.param(ESTABLISHED, RivalSeen(), AUTO, Why.SEEN, id="it came while our calls failed"),
         pytest.param(replace(POLLING, came_back=True), rival(), AUTO, Why.CAME_BACK, id="it was not gone"),
         pytest.param(POLLING, rival(), Policy(on_rival=OnRival.YIELD), Why.TOLD, id="yield"),

@@ -211,6 +211,14 @@ def test_the_end_of_insisting_is_drawn_once_in_a_fight() -> None:
     assert tenure.insists(fighting, 1.0, NOW + 73.0) is None
 
 
+@pytest.mark.parametrize(("quick", "is_insisting"), [(29, True), (30, False)])
+def test_nobody_insists_whom_the_server_refuses_all_the_time(quick: int, *, is_insisting: bool) -> None:
+    """The published server holds the second 409 for 3 s: this one knows who the newcomer is."""
+    state = tenure.insists(replace(ESTABLISHED, quick_conflicts=quick), 1.0, NOW)
+
+    assert (state is not None) is is_insisting
+
+
 def test_who_stands_by_has_no_tenure_and_no_look_of_its_own() -> None:
     """It watches; when it comes back it begins as on the first day."""
     fighting = replace(ESTABLISHED, trial=3.0, look=2.5, look_at=NOW, insist_until=NOW)

@@ -185,6 +185,7 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
             for why, says in (
                 (Why.NEW, "the other program stays, and was here before us"),
                 (Why.INSISTED, "the other program stays, for as long now as I was here before it"),
+                (Why.REFUSED, "Telegram refuses each poll of mine at once, and keeps the other program's"),
                 (Why.SEEN, "another program has begun to poll while I could not"),
                 (Why.CAME_BACK, "the other program was not gone, or has come back"),
                 (Why.TOLD, "another program polls, and on_rival says that it may"),
