@@ -119,6 +119,8 @@ class RivalWatch:
     _waiting: int = 0
     """How many updates waited when we last asked."""
     _unanswered: int = 0
+    _longest: float = 0.0
+    """The most time that a call of the framework has had left."""
 
     def look(
         self, around: Surroundings, deadline: float, *, seconds: float, crowd: float = 1.0
@@ -131,16 +133,26 @@ class RivalWatch:
         if self.next_ask is None:
             self.next_ask = now + ASK_EVERY * crowd
             self.next_probe = self.next_probe or self._pause(around, crowd)
-        due = min(self.next_ask, self.next_probe)
+        probe_at = self._probe_at(deadline - now)
+        due = min(self.next_ask, probe_at)
         if now < due:
             if deadline > now:
                 yield Await(future=around.changed, seconds=min(due, deadline) - now)
             return None
-        if now >= self.next_probe:
+        if now >= probe_at:
             return (yield from self._probe(around, deadline, crowd))
         if self.peeks is not None:
             return (yield from self._peek(around, self.peeks, seconds, crowd))
         return (yield from self._ask(around, crowd))
+
+    def _probe_at(self, left: float) -> float:
+        """When to probe, in a call with so much time left: in one piece, where the framework's calls allow.
+
+        Each piece may evict the rival once more.
+        """
+        self._longest = max(self._longest, left)
+        fits = left >= PROBE_FOR or self._longest < PROBE_FOR or self.unopposed
+        return self.next_probe if fits else math.inf
 
     def _ask(self, around: Surroundings, crowd: float) -> Generator[Step, Any, Found | None]:
         info = yield Ask(method="getWebhookInfo")

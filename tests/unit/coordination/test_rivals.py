@@ -348,11 +348,11 @@ def test_every_40_to_80_seconds_there_is_a_probe(chance: float, expected: float)
     assert watching.now == expected
 
 
-def probing() -> Watching:
+def probing(*, call: float = 1e9) -> Watching:
     """The probe is due."""
     watching = Watching()
-    while isinstance(watching.next(), Ask):
-        watching.until(Ask, NOBODY_WAITS)
+    while isinstance(watching.next(call), Ask):
+        watching.until(Ask, NOBODY_WAITS, call=call)
     return watching
 
 
@@ -362,8 +362,8 @@ def test_eight_seconds_without_a_409_say_that_nobody_polls() -> None:
 
 
 def test_a_probe_goes_on_over_the_calls_of_the_framework() -> None:
-    """A call of three seconds holds three of the eight."""
-    watching = probing()
+    """Calls of three seconds hold three of the eight."""
+    watching = probing(call=3.0)
     began = watching.now
     verdicts = [watching.until(SendPoll, batch(), call=3.0) for _ in range(3)]
 
@@ -371,9 +371,19 @@ def test_a_probe_goes_on_over_the_calls_of_the_framework() -> None:
     assert watching.now - began == 8.0
 
 
+def test_a_probe_is_made_in_one_piece_where_calls_are_long_enough() -> None:
+    """Each piece may evict the rival: with 7 s of a call left it waits for the next call."""
+    watching = probing(call=10.0)
+    assert not isinstance(next(watching.look(watching.now + 7.0)), SendPoll)
+
+    step = watching.next(call=10.0)
+    assert isinstance(step, SendPoll)
+    assert step.request.timeout == 8.0
+
+
 def test_a_409_to_a_probe_says_that_somebody_is_there() -> None:
     """The seconds before it do not count; the next probe is due in 40 to 80 s, and lasts 8 s again."""
-    watching = probing()
+    watching = probing(call=3.0)
     watching.until(SendPoll, batch(), call=3.0)
     watching.refuse(seconds=1.0)
     then = watching.now
