@@ -29,6 +29,9 @@ ASK_EVERY = 3.0
 PEEK_EVERY = 2.5
 PROBE_FOR = 8.0
 PROBE_BETWEEN = (40.0, 80.0)
+PIECE = 4.0
+"""Of a call that ends sooner, and is no short one, a probe waits for the next: the rival that it evicts may
+be told 3 s later only, and would be evicted twice."""
 UNANSWERED = 2
 """After so many questions in a row without an answer a peek shows what is wrong."""
 
@@ -121,6 +124,7 @@ class RivalWatch:
     _unanswered: int = 0
     _longest: float = 0.0
     """The most time that a call of the framework has had left."""
+    _is_put_off: bool = False
 
     def look(
         self, around: Surroundings, deadline: float, *, seconds: float, crowd: float = 1.0
@@ -133,26 +137,24 @@ class RivalWatch:
         if self.next_ask is None:
             self.next_ask = now + ASK_EVERY * crowd
             self.next_probe = self.next_probe or self._pause(around, crowd)
-        probe_at = self._probe_at(deadline - now)
-        due = min(self.next_ask, probe_at)
+        self._longest = max(self._longest, deadline - now)
+        if now >= self.next_probe and self._is_cut(deadline - now):
+            self._is_put_off = True
+            self.next_probe = deadline + around.chance() * (self._longest - PIECE)
+        due = min(self.next_ask, self.next_probe)
         if now < due:
             if deadline > now:
                 yield Await(future=around.changed, seconds=min(due, deadline) - now)
             return None
-        if now >= probe_at:
+        if now >= self.next_probe:
             return (yield from self._probe(around, deadline, crowd))
         if self.peeks is not None:
             return (yield from self._peek(around, self.peeks, seconds, crowd))
         return (yield from self._ask(around, crowd))
 
-    def _probe_at(self, left: float) -> float:
-        """When to probe, in a call with so much time left: in one piece, where the framework's calls allow.
-
-        Each piece may evict the rival once more.
-        """
-        self._longest = max(self._longest, left)
-        fits = left >= PROBE_FOR or self._longest < PROBE_FOR or self.unopposed
-        return self.next_probe if fits else math.inf
+    def _is_cut(self, left: float) -> bool:
+        """Whether a probe that begins now ends too soon; once, for calls may have become short ones."""
+        return left < PIECE <= self._longest and not self.unopposed and not self._is_put_off
 
     def _ask(self, around: Surroundings, crowd: float) -> Generator[Step, Any, Found | None]:
         info = yield Ask(method="getWebhookInfo")
@@ -194,6 +196,7 @@ class RivalWatch:
     def _probe(
         self, around: Surroundings, deadline: float, crowd: float
     ) -> Generator[Step, Any, Found | None]:
+        self._is_put_off = False
         now = around.monotonic()
         seconds = min(PROBE_FOR - self.unopposed, deadline - now)
         timeout = float(max(1, math.ceil(seconds)))

@@ -371,14 +371,30 @@ def test_a_probe_goes_on_over_the_calls_of_the_framework() -> None:
     assert watching.now - began == 8.0
 
 
-def test_a_probe_is_made_in_one_piece_where_calls_are_long_enough() -> None:
-    """Each piece may evict the rival: with 7 s of a call left it waits for the next call."""
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        pytest.param(3.9, 60.0 + 3.9 + 0.5 * 6.0, id="somewhere in the next call"),
+        pytest.param(4.0, 60.0, id="in this one, and the rest of it in the next"),
+    ],
+)
+def test_a_probe_is_not_begun_at_the_end_of_a_call(left: float, expected: float) -> None:
+    """The rival's 409 may be held for 3 s: a second piece would evict it again."""
     watching = probing(call=10.0)
-    assert not isinstance(next(watching.look(watching.now + 7.0)), SendPoll)
+    assert watching.now == 60.0
+    next(watching.look(watching.now + left))
 
-    step = watching.next(call=10.0)
+    assert watching.watch.next_probe == expected
+
+
+def test_a_framework_whose_calls_have_become_short_is_probed_for_all_the_same() -> None:
+    """A probe is put off once."""
+    watching = probing(call=10.0)
+    while isinstance(step := watching.next(3.0), Ask):
+        watching.until(Ask, NOBODY_WAITS, call=3.0)
+
     assert isinstance(step, SendPoll)
-    assert step.request.timeout == 8.0
+    assert watching.now < 70.0
 
 
 def test_a_409_to_a_probe_says_that_somebody_is_there() -> None:
