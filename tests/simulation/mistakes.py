@@ -80,6 +80,10 @@ def _watches_no_longer(state: State, now: float) -> State:
     return replace(_stood_by(state, now), watch_for=tenure.WATCH_FOR)
 
 
+def _keeps_it_in_standby(state: State, now: float) -> State:
+    return replace(_stood_by(state, now), established_at=state.established_at)
+
+
 def _comes_back_established(state: State, now: float, *, unopposed: bool) -> State:  # noqa: ARG001
     return tenure.established(_came_back(state, now, unopposed=True), now - 600.0)
 
@@ -243,6 +247,20 @@ MISTAKES = (
         wrong=_keeps_tenure,
         scenario="freezes_without_store",
         first_seed=11,
+    ),
+    Mistake(
+        name="who has overslept does not look",
+        owner=Guard,
+        attribute="has_overslept",
+        wrong=False,
+        scenario="long_handler",
+    ),
+    Mistake(
+        name="tenure grows in standby",
+        owner=tenure,
+        attribute="stood_by",
+        wrong=_keeps_it_in_standby,
+        scenario="slow_rival",
     ),
     Mistake(
         name="who comes back is on no trial",

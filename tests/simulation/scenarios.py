@@ -13,6 +13,7 @@ from tests.simulation.apart import (
     STEADY,
     freezes_without_store,
     incumbent_dies,
+    long_handler,
     poller,
     two_without_store,
 )
@@ -237,6 +238,7 @@ SCENARIOS: dict[str, Scenario] = {
     "two_without_store": Scenario(play=two_without_store, policies=POLICIES),
     "incumbent_dies": Scenario(play=incumbent_dies, policies=POLICIES),
     "freezes_without_store": Scenario(play=freezes_without_store, policies=_USUAL),
+    "long_handler": Scenario(play=long_handler, policies=("auto",)),
     "slow_rival": Scenario(play=partial(slow_rival, (9.0, 13.0)), policies=("auto", "yield")),
     "slower_rival": Scenario(play=partial(slow_rival, (13.0, 20.0)), policies=("auto",)),
     "poll_loop_ends": Scenario(play=poll_loop_ends),
