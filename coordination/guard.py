@@ -24,7 +24,7 @@ from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
 from onepoller.coordination.report import Role
 from onepoller.coordination.rivals import PROBE_BETWEEN, Peeks, RivalWatch
-from onepoller.coordination.settings import Settings
+from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import (
     Action,
     AwaitClaim,
@@ -223,10 +223,14 @@ class Guard:
         missed, repeated = self.offsets.received(ids)
         if missed or repeated:
             self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
-            # Who comes back finds a gap: what the rival took while we stood by.
-            if missed and pause < SHORTEST_LIFE and not self.state.came_back:
+            if missed and pause < SHORTEST_LIFE and not self._was_away(pause):
                 self.apply(UpdatesTaken(jitter=self.clocks.chance()))
             self.chronicle.missed(missed)  # afterwards: they count in the episode that they open
+
+    def _was_away(self, pause: float) -> bool:
+        """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over."""
+        is_newcomer = self._policy.on_rival is OnRival.AUTO and self.state.established_at is None
+        return self.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER)
 
     def drop(self, count: int, reason: events.Dropped) -> None:
         """A batch is not handed over; Telegram keeps it."""

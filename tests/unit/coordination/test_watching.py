@@ -364,6 +364,24 @@ def test_an_error_that_telegram_answers_after_a_while_costs_no_tenure() -> None:
     assert bench.guard.state.established_at is not None
 
 
+@pytest.mark.parametrize(("away", "is_sign"), [(10.0, True), (20.0, False)])
+def test_a_gap_behind_a_cut_off_is_no_rival_of_now(away: float, *, is_sign: bool) -> None:
+    """Somebody polled for us meanwhile. A look has shown nobody; if both stood by, none would poll."""
+    bench = established()
+    result(polled(bench), batch(5))
+    bench.later(away)
+    steps = polled(bench, 6)
+    with pytest.raises(ReadTimeout):
+        steps.throw(ReadTimeout("too long"))
+    steps = bench.call(offset=6)
+    assert is_peek(next(steps))
+    assert isinstance(steps.send(EMPTY), SendPoll)
+    result(steps, batch(9))
+
+    assert [gap.missed for gap in bench.of(events.UpdateGap)] == [3]
+    assert (bench.guard.state.episode is not None) is is_sign
+
+
 def test_two_calls_that_fail_in_a_row_are_no_parked_poll() -> None:
     """The second was sent when nobody had heard us for longer than 15 s."""
     bench = established()
