@@ -742,3 +742,14 @@ def test_in_a_crowd_a_webhook_is_asked_for_more_slowly() -> None:
 
     assert isinstance(step, Await)
     assert step.seconds == 20.0
+
+
+def test_who_watches_a_webhook_or_a_rival_is_one_of_the_crowd() -> None:
+    """Polling is not watching, nor is the look before it."""
+    bench = newcomer()
+    assert not bench.guard.looks_from_outside
+    bench.guard.conflict_met(RIVAL.text, 1.0)
+    assert bench.guard.looks_from_outside
+    bench.guard.conflict_met(WEBHOOK.text, 1.0)
+
+    assert bench.guard.looks_from_outside
