@@ -148,8 +148,8 @@ class Turns(BaseRequestMiddleware):
             has_peer=asked.drops and await bootstrap.peer_lives(poller.instance.has_peer(known.bot_id)),
             policy=poller.settings.on_webhook,
         )
-        if ruling.event is not None:
-            poller.emit(ruling.event)
+        for event in ruling.events:
+            poller.emit(event)
         if ruling.answer is not None:
             status, body = ruling.answer
             return bot.session.check_response(bot, method, status, body.decode()).result

@@ -215,8 +215,8 @@ class GuardedRequest(BaseRequest):
             has_peer=asked.drops and await bootstrap.peer_lives(poller.instance.has_peer(aim.bot_id)),
             policy=poller.settings.on_webhook,
         )
-        if ruling.event is not None:
-            poller.emit(ruling.event)
+        for event in ruling.events:
+            poller.emit(event)
         if ruling.answer is not None:
             return ruling.answer
         return await call.send(call.url, None if ruling.is_undropped else call.data)

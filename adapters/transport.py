@@ -169,8 +169,8 @@ class _Seen:
             has_peer=has_peer,
             policy=self.poller.settings.on_webhook,
         )
-        if ruling.event is not None:
-            self.poller.emit(ruling.event)
+        for event in ruling.events:
+            self.poller.emit(event)
         if ruling.answer is not None:
             status, body = ruling.answer
             return httpx.Response(status, headers=_JSON, stream=httpx.ByteStream(body))

@@ -11,7 +11,7 @@ import asyncio
 import json
 from collections.abc import Mapping
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Self
 
 from onepoller.coordination.arguments import is_true
@@ -21,7 +21,7 @@ from onepoller.coordination.identity import BotId
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnWebhook
 from onepoller.coordination.target import SET_WEBHOOK
-from onepoller.coordination.webhook import Verdict, host_of, judge
+from onepoller.coordination.webhook import DELETIONS, Deletions, Verdict, host_of, judge
 
 PEER_LIMIT = 1.0
 """So long a start-up call waits for the store, seconds. No answer: a peer is assumed, nothing drops."""
@@ -37,23 +37,23 @@ class Ruling:
     """Status and body to answer at once; None: the call is sent."""
     is_undropped: bool = False
     """It is sent without its `drop_pending_updates`."""
-    event: WebhookCallGuarded | None = None
+    events: tuple[WebhookCallGuarded, ...] = ()
 
 
 def rule(bot_id: BotId, *, url: str, drop: bool, has_peer: bool, policy: OnWebhook) -> Ruling:
-    """Judge a call that would delete the webhook at `url` (empty: there is none)."""
+    """Judge a call that would delete the webhook at `url` (empty: there is none), as the policy says."""
     host = host_of(url)
     match judge(url=url, drop=drop, has_peer=has_peer, policy=policy):
         case Verdict.SEND:
             return Ruling()
         case Verdict.SEND_UNDROPPED:
-            return Ruling(is_undropped=True, event=_told(bot_id, "drop_skipped", host))
+            return Ruling(is_undropped=True, events=_told(bot_id, "drop_skipped", host))
         case Verdict.ANSWER:
-            return Ruling(answer=(200, _DONE), event=_told(bot_id, "already_deleted", host))
+            return Ruling(answer=(200, _DONE), events=_told(bot_id, "already_deleted", host))
         case Verdict.ANSWER_UNDROPPED:
-            return Ruling(answer=(200, _DONE), event=_told(bot_id, "drop_skipped", host))
+            return Ruling(answer=(200, _DONE), events=_told(bot_id, "drop_skipped", host))
         case Verdict.REFUSE:
-            return Ruling(answer=(400, _refusal(bot_id, host)), event=_told(bot_id, "refused", host))
+            return Ruling(answer=(400, _refusal(bot_id, host)), events=_told(bot_id, "refused", host))
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,6 +67,8 @@ class WebhookCall:
     is_start: bool
     """It may be one that a framework makes by itself when polling starts."""
     holds_claim: bool
+    deletions: Deletions
+    """Of webhooks of this bot that somebody else had set."""
 
     @classmethod
     def of(cls, guard: Guard, method: str, arguments: Mapping[str, Any], *, is_start: bool = True) -> Self:
@@ -77,6 +79,7 @@ class WebhookCall:
             drops=is_true(arguments.get("drop_pending_updates", "")),
             is_start=is_start and guard.state.role in _IDLE and not guard.has_open_call,
             holds_claim=guard.grant is not None,
+            deletions=guard.deletions,
         )
 
 
@@ -97,7 +100,14 @@ class Webhooks:
         """Judge any other call; `url` is that of the webhook which is set now."""
         is_own = not call.is_start or url in self._own
         allowed = OnWebhook.DELETE if is_own else policy
-        return rule(call.bot_id, url=url, drop=call.drops, has_peer=has_peer, policy=allowed)
+        ruling = rule(call.bot_id, url=url, drop=call.drops, has_peer=has_peer, policy=allowed)
+        if not url or is_own or ruling.answer is not None:
+            return ruling
+        host = host_of(url)
+        if not call.deletions.spend():
+            answer = (400, _error(_TUG.format(bot=call.bot_id, host=host, times=DELETIONS)))
+            return Ruling(answer=answer, events=_told(call.bot_id, "limit", host))
+        return replace(ruling, events=(*_told(call.bot_id, "deleted", host), *ruling.events))
 
 
 async def peer_lives(answer: Future[bool]) -> bool:
@@ -117,13 +127,22 @@ def peer_lives_sync(answer: Future[bool]) -> bool:
         return True
 
 
-def _told(bot_id: BotId, answer: str, host: str) -> WebhookCallGuarded:
-    return WebhookCallGuarded(bot_id=bot_id, answer=answer, detail=host)
+def _told(bot_id: BotId, answer: str, host: str) -> tuple[WebhookCallGuarded]:
+    return (WebhookCallGuarded(bot_id=bot_id, answer=answer, detail=host),)
+
+
+_TUG = (
+    "onepoller: deleteWebhook was refused, because bot {bot} has a webhook at {host} again, after {times} "
+    "were deleted within an hour; end the program that sets it, or revoke the token with @BotFather"
+)
 
 
 def _refusal(bot_id: BotId, host: str) -> bytes:
-    text = (
+    return _error(
         f"onepoller: deleteWebhook was refused, because bot {bot_id} has a webhook at {host}, which somebody "
         "else set; if it may go, set on_webhook='delete' (ONEPOLLER_ON_WEBHOOK=delete)"
     )
+
+
+def _error(text: str) -> bytes:
     return json.dumps({"ok": False, "error_code": 400, "description": text}).encode()

@@ -8,7 +8,6 @@ rule: what happened goes to the guard, and so to `decide`; what comes back is do
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
@@ -16,11 +15,13 @@ from typing import TYPE_CHECKING, Any
 from onepoller.coordination import events, stall, watching
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
+from onepoller.coordination.outcomes import is_timeout, outcome_of, outcome_of_error
 from onepoller.coordination.report import Role
 from onepoller.coordination.situation import (
     Action,
     Answered,
     AwaitClaim,
+    BrokeOff,
     Called,
     Failed,
     HandOn,
@@ -198,11 +199,10 @@ class _Call:
         first = guard.first_poll_after(started)
         pause = guard.incumbency.pause
         try:
-            end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
+            end = yield from self._parked(request, guard.renew_after(started))
         except Exception as error:
-            how = events.Outcome.TIMEOUT if _is_timeout(error) else events.Outcome.NETWORK_ERROR
-            self._tell(how, request, grant, started, first)
-            guard.apply(Failed(silence=guard.incumbency.silence))
+            self._tell(outcome_of_error(error), request, grant, started, first)
+            guard.apply(Failed(silence=guard.incumbency.absence))
             raise
         except BaseException:
             if self._now() - started >= ARRIVED:
@@ -213,23 +213,40 @@ class _Call:
             guard.offsets.accept(request.offset)
         match end:
             case Delivered(update_ids=ids):
-                how = events.Outcome.UPDATES if ids else events.Outcome.EMPTY
-                self._tell(how, request, grant, started, first, len(ids))
+                self._tell(outcome_of(end), request, grant, started, first, len(ids))
                 guard.last_poll = guard.clocks.wall()
                 guard.incumbency.answered()
-                if ids and not (yield from self._is_ours(ids, grant, pause)):
+                is_new = not ids or guard.is_new(ids, sent=request.offset)
+                if ids and not (is_new and (yield from self._is_ours(ids, grant, pause))):
                     return AwaitClaim(), NOTHING
                 return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
-                self._tell(_outcome_of(end.status), request, grant, started, first)
+                self._tell(outcome_of(end), request, grant, started, first)
                 return self._guard.refused(end, elapsed), end
             case Ended.OVERDUE:
-                self._tell(events.Outcome.TIMEOUT, request, grant, started, first)
-                guard.apply(Failed(silence=guard.incumbency.silence))
+                self._tell(outcome_of(end), request, grant, started, first)
+                guard.apply(Failed(silence=guard.incumbency.absence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
-                self._tell(events.Outcome.CANCELLED, request, grant, started, first)
+                self._tell(outcome_of(end), request, grant, started, first)
                 return PollAgain(), NOTHING
+
+    def _parked(self, request: Request, renew_after: float | None) -> Generator[Step, Any, Any]:
+        """Send it. An end that says nothing of other pollers says at least that it was parked until now."""
+        guard, started = self._guard, self._now()
+        silence = guard.incumbency.silence
+        broke_off = True
+        try:
+            end = yield SendPoll(request=request, renew_after=renew_after)
+            broke_off = _is_broken_off(end)
+            return end
+        except BaseException as error:
+            # A generator that is thrown away may be in a forked child, where nothing is to be touched.
+            broke_off = not is_timeout(error) and not isinstance(error, GeneratorExit)
+            raise
+        finally:
+            if broke_off and guard.incumbency.broke_off(silence, timeout=request.timeout):
+                guard.apply(BrokeOff(elapsed=self._now() - started))
 
     def _tell(  # noqa: PLR0917  # the poll path: keywords cost as much as the call
         self,
@@ -270,8 +287,6 @@ class _Call:
         guard.drop(len(ids), events.Dropped.STALE_OWNER)
         return False
 
-    # Watching instead of polling
-
     # The way out
 
     def _final_confirm(self) -> Steps:
@@ -303,6 +318,17 @@ class _Call:
             self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
 
+def _is_broken_off(end: Delivered | Refused | Ended) -> bool:
+    """Whether it says nothing of other pollers: neither its answer nor a 409 came."""
+    match end:
+        case Refused(status=status):
+            return status != 409
+        case Ended():
+            return end is not Ended.OVERDUE
+        case Delivered():
+            return False
+
+
 def _call_end(outcome: Outcome) -> tuple[stall.CallEnd, float]:
     match outcome:
         case Delivered(update_ids=ids) if ids:
@@ -311,25 +337,3 @@ def _call_end(outcome: Outcome) -> tuple[stall.CallEnd, float]:
             return stall.CallEnd.ERROR, retry_after
         case _:
             return stall.CallEnd.EMPTY, 0.0
-
-
-_OUTCOMES = {
-    409: events.Outcome.CONFLICT,
-    401: events.Outcome.UNAUTHORIZED,
-    429: events.Outcome.RATE_LIMITED,
-}
-
-
-def _is_timeout(error: Exception) -> bool:
-    """By its name too: each HTTP library has its own class for it, and none is known here.
-
-    By its cause too: aiogram has one class for all that the network does.
-    """
-    return any(
-        isinstance(e, TimeoutError) or re.search("Timeout|TimedOut", type(e).__name__) is not None
-        for e in (error, error.__cause__)
-    )
-
-
-def _outcome_of(status: int) -> events.Outcome:
-    return _OUTCOMES.get(status, events.Outcome.SERVER_ERROR)

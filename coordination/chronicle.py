@@ -28,6 +28,7 @@ class Chronicle:
         "_detail",
         "_emit",
         "_missed",
+        "_next_probe",
         "_settings",
         "_since",
         "_stands_by",
@@ -57,6 +58,7 @@ class Chronicle:
         self._since = 0.0
         self._missed = 0
         self._stands_by = False
+        self._next_probe = 0.0
 
     def missed(self, count: int) -> None:
         """So many updates never came here."""
@@ -65,6 +67,7 @@ class Chronicle:
     def began(self, kind: conflict.Kind, conflicts: int, *, stands_by: bool) -> None:
         """An episode began."""
         self._stands_by = stands_by
+        self._next_probe = 0.0
         self._since = self._clocks.wall()
         self._missed = 0
         if kind in conflict.WEBHOOK_KINDS:
@@ -75,6 +78,7 @@ class Chronicle:
     def inherited(self, episode: Episode) -> None:
         """The claim came with an open episode, which was told by whoever had it."""
         self._since, self._detail, self._stands_by = episode.since, episode.detail, episode.stands_by
+        self._next_probe = episode.next_probe
         self._missed = 0
 
     def webhook_seen(self, info: dict[str, object] | None, conflicts: int) -> None:
@@ -82,11 +86,25 @@ class Chronicle:
         if self._untold is not None:
             self._open(self._untold, conflicts, host_of(str(info.get("url", ""))) if info else "")
 
-    def stood_by(self, episode: OpenEpisode) -> None:
+    @property
+    def probe_after(self) -> float | None:
+        """Seconds until the probe that a predecessor was to make; None where there was none to be made."""
+        return max(0.0, self._next_probe - self._clocks.wall()) if self._next_probe else None
+
+    def probe_due(self, episode: OpenEpisode, *, after: float) -> None:
+        """The next probe is due after so many seconds: for a successor, else it would begin to wait anew."""
+        self._next_probe = self._clocks.wall() + after
+        self._note(episode.kind, episode.conflicts)
+
+    def stood_by(self, episode: OpenEpisode, why: events.Why) -> None:
         """The bot is the rival's, for now."""
         if not self._stands_by:
             self._stands_by = True
-            self._emit(events.StoodBy(bot_id=self._bot_id, kind=episode.kind, conflicts=episode.conflicts))
+            self._next_probe = 0.0
+            stood_by = events.StoodBy(
+                bot_id=self._bot_id, kind=episode.kind, conflicts=episode.conflicts, why=why
+            )
+            self._emit(stood_by)
             self._note(episode.kind, episode.conflicts)
 
     def came_back(self, episode: OpenEpisode) -> None:
@@ -128,5 +146,6 @@ class Chronicle:
             conflicts=conflicts,
             detail=self._detail,
             stands_by=self._stands_by,
+            next_probe=self._next_probe if self._stands_by else 0.0,
         )
         self._claims.note_episode(self._bot_id, episode)

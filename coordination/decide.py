@@ -40,7 +40,7 @@ from typing import Any
 
 from onepoller.coordination import episodes, tenure
 from onepoller.coordination.conflict import WEBHOOK_KINDS, Kind
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import SessionId
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
@@ -48,6 +48,7 @@ from onepoller.coordination.situation import (
     Action,
     Answered,
     AwaitClaim,
+    BrokeOff,
     Called,
     ClaimDenied,
     ClaimLost,
@@ -76,6 +77,7 @@ from onepoller.coordination.situation import (
     UpdatesTaken,
     Watch,
     WebhookGone,
+    WebhookSeen,
 )
 from onepoller.coordination.stores.seam import Claim, Liveness, SessionRecord, Wish, WishMode
 
@@ -159,7 +161,7 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
     role = Role.BLOCKED if inherited.kind in WEBHOOK_KINDS else Role.CONTENDED
     state = replace(state, role=role, episode=episode)
     stands_by = policy.on_rival is OnRival.YIELD or (policy.on_rival is OnRival.AUTO and inherited.stands_by)
-    return Decision(state=tenure.stood_by(state) if role is Role.CONTENDED and stands_by else state)
+    return Decision(state=tenure.stood_by(state, now) if role is Role.CONTENDED and stands_by else state)
 
 
 def _denied(state: State, denied: ClaimDenied, _: float, policy: Policy) -> Decision:
@@ -192,6 +194,11 @@ def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
 
 
+def _broke_off(state: State, end: BrokeOff, now: float, _: Policy) -> Decision:
+    """A successor goes on with a trial that was over while our last poll was open."""
+    return Decision(state=tenure.answered(state, end.elapsed, now))
+
+
 def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decision:
     if policy.on_rival is OnRival.AUTO and not state.yielding:
         state = tenure.doubtful(state, failure.silence)
@@ -217,11 +224,15 @@ def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Dec
             closed = episodes.closed(told.state, "stood_by")
             return Decision(state=closed.state, actions=(*told.actions, *closed.actions, AwaitClaim()))
         case Kind.WEBHOOK_ACTIVE | Kind.WEBHOOK_SET:
-            # A rival that had the bot is refused too; when the webhook is gone the trial begins anew.
-            told = episodes.signed(replace(state, role=Role.BLOCKED, yielding=False), met.kind, now)
-            return Decision(state=told.state, actions=(*told.actions, Watch()))
+            return _block(state, met.kind, now, conflicts=1)
         case Kind.RIVAL | Kind.UNKNOWN:
             return _contend(state, met, now, policy)
+
+
+def _block(state: State, kind: Kind, now: float, *, conflicts: int) -> Decision:
+    """A rival that had the bot is refused too; when the webhook is gone the trial begins anew."""
+    told = episodes.signed(replace(state, role=Role.BLOCKED, yielding=False), kind, now, conflicts=conflicts)
+    return Decision(state=told.state, actions=(*told.actions, Watch()))
 
 
 def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
@@ -229,7 +240,7 @@ def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Deci
     told = episodes.signed(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met.kind, now)
     holding = _holding(told.state, met.jitter, now, policy)
     if holding is None:
-        stood_by = _stood_by(told.state, policy)
+        stood_by = _stood_by(told.state, now, policy)
         return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
     if quick >= QUICK_IN_A_ROW:
         # Nor is a poll renewed then: a server that refuses newcomers would refuse us for our own ghost.
@@ -250,14 +261,28 @@ def _holding(state: State, jitter: float, now: float, policy: Policy) -> State |
             return None
 
 
-def _stood_by(state: State, policy: Policy) -> Decision:
+def _stood_by(state: State, now: float, policy: Policy) -> Decision:
     """Leave the bot to the rival: look from outside, inside the same call."""
     end: tuple[Action, ...] = ()
     if policy.on_rival is OnRival.EXIT:
         end = (EndProcess(reason="a foreign program polls this bot, and on_rival is 'exit'"),)
     assert state.episode is not None
-    told = TellStoodBy(episode=state.episode)
-    return Decision(state=replace(tenure.stood_by(state), role=Role.CONTENDED), actions=(told, Watch(), *end))
+    told = TellStoodBy(episode=state.episode, why=_why(state, policy))
+    return Decision(
+        state=replace(tenure.stood_by(state, now), role=Role.CONTENDED), actions=(told, Watch(), *end)
+    )
+
+
+def _why(state: State, policy: Policy) -> Why:
+    if state.came_back:
+        return Why.CAME_BACK
+    if policy.on_rival is not OnRival.AUTO:
+        return Why.TOLD
+    if state.established_at is None:
+        return Why.NEW
+    if state.quick_conflicts >= tenure.REFUSED_AT_MOST:
+        return Why.REFUSED
+    return Why.SEEN if state.insist_until is None else Why.INSISTED
 
 
 def _updates_taken(state: State, taken: UpdatesTaken, now: float, policy: Policy) -> Decision:
@@ -266,14 +291,14 @@ def _updates_taken(state: State, taken: UpdatesTaken, now: float, policy: Policy
     holding = _holding(told.state, taken.jitter, now, policy)
     if holding is not None:
         return Decision(state=holding, actions=told.actions)
-    stood_by = _stood_by(told.state, policy)
+    stood_by = _stood_by(told.state, now, policy)
     tells = tuple(action for action in stood_by.actions if not isinstance(action, Watch))
     return Decision(state=stood_by.state, actions=(*told.actions, *tells))
 
 
 def _rival_seen(state: State, _: RivalSeen, now: float, policy: Policy) -> Decision:
     told = episodes.signed(state, Kind.RIVAL, now, conflicts=0)
-    stood_by = _stood_by(told.state, policy)
+    stood_by = _stood_by(told.state, now, policy)
     return Decision(state=stood_by.state, actions=(*told.actions, *stood_by.actions))
 
 
@@ -288,6 +313,10 @@ def _held_on(state: State, _: HeldOn, __: float, ___: Policy) -> Decision:
     if state.yielding:
         return Decision(state=state)
     return Decision(state=replace(state, look=max(state.look, tenure.LOOK_AGAIN)))
+
+
+def _webhook_seen(state: State, _: WebhookSeen, now: float, __: Policy) -> Decision:
+    return _block(state, Kind.WEBHOOK_ACTIVE, now, conflicts=0)
 
 
 def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:
@@ -344,11 +373,13 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     ClaimDenied: _denied,
     ClaimLost: _lost,
     Answered: _hand_on,
+    BrokeOff: _stay,
     Failed: _hand_on,
     ConflictMet: _wait,
     HandoverAsked: _stay,
     HandoverFailed: _stay,
     WebhookGone: _wait,
+    WebhookSeen: _wait,
     RivalGone: _wait,
     RivalSeen: _wait,
     UpdatesTaken: _stay,
@@ -363,11 +394,13 @@ _WITH_CLAIM: dict[type, _Rule] = {
     ClaimDenied: _denied,
     ClaimLost: _lost,
     Answered: _answered,
+    BrokeOff: _broke_off,
     Failed: _failed,
     ConflictMet: _conflict,
     HandoverAsked: _asked,
     HandoverFailed: _stay,
     WebhookGone: _stay,
+    WebhookSeen: _webhook_seen,
     RivalGone: _rival_gone,
     RivalSeen: _rival_seen,
     UpdatesTaken: _updates_taken,
@@ -384,6 +417,7 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
     Role.BLOCKED: _WITH_CLAIM
     | {
         WebhookGone: _webhook_gone,
+        WebhookSeen: _stay,
         RivalGone: _stay,
         RivalSeen: _stay,
         UpdatesTaken: _stay,
@@ -395,6 +429,7 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
         Failed: _hand_on,
         ConflictMet: _wait,
         WebhookGone: _wait,
+        WebhookSeen: _wait,
         RivalGone: _wait,
         RivalSeen: _wait,
         UpdatesTaken: _stay,

@@ -31,7 +31,7 @@ def signed(state: State, kind: Kind, now: float, *, conflicts: int = 1) -> Decis
         conflicts += open_episode.conflicts
         counted = replace(open_episode, conflicts=conflicts, last=now, longest_gap=gap)
         return Decision(state=replace(state, episode=counted))
-    before = closed(state, "released")
+    before = closed(state, "replaced")
     episode = OpenEpisode(kind=kind, since=now, conflicts=conflicts, last=now)
     told = TellEpisodeOpened(kind=kind)
     return Decision(state=replace(before.state, episode=episode), actions=(*before.actions, told))

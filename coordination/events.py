@@ -75,11 +75,39 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class Look(StrEnum):
+    """How we look whether somebody else polls, as label of the metrics."""
+
+    PEEK = "peek"
+    """A question for the first update that does not wait."""
+    PROBE = "probe"
+    """A long poll while we stand by."""
+
+
+class Why(StrEnum):
+    """Why we leave a bot to a rival in the middle of an episode."""
+
+    NEW = "new"
+    """`auto`: we are on trial, so it was here before us."""
+    INSISTED = "insisted"
+    """`auto`: we held for as long as we had been established."""
+    REFUSED = "refused"
+    """`auto`: Telegram has refused us at once so often that it takes the other one for the incumbent."""
+    SEEN = "seen"
+    """`auto`: it began to poll while our calls failed, and a look has shown it."""
+    CAME_BACK = "came_back"
+    """It had seemed to be gone, and is there."""
+    TOLD = "told"
+    """The policy is to leave it the bot."""
+
+
 class Dropped(StrEnum):
     """Why updates were not handed over."""
 
     STALE_OWNER = "stale_owner"
     FINAL_CONFIRM = "final_confirm"
+    REPEATED = "repeated"
+    """This framework had been given them, and had acknowledged them."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -139,8 +167,17 @@ class PollEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class LookEnded:
+    """One getUpdates that only looked whether somebody else polls has ended. It is no poll."""
+
+    bot_id: BotId
+    look: Look
+    outcome: Outcome
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatesDropped:
-    """Updates came that must not be handed over; Telegram keeps them."""
+    """Updates came that must not be handed over; Telegram keeps them, but for those that came again."""
 
     bot_id: BotId
     count: int
@@ -187,6 +224,7 @@ class StoodBy:
     bot_id: BotId
     kind: Kind
     conflicts: int
+    why: Why = Why.NEW
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -233,11 +271,11 @@ class TokenRefused:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class WebhookCallGuarded:
-    """A start-up call (deleteWebhook, drop_pending_updates, a negative offset) was answered by us."""
+    """A start-up call (deleteWebhook, drop_pending_updates, a negative offset) was answered or let pass."""
 
     bot_id: BotId
     answer: str
-    """`already_deleted`, `drop_skipped`, `refused`."""
+    """`already_deleted`, `drop_skipped`, `refused`; `on_webhook="delete"`: `deleted`, `limit`."""
     detail: str = ""
 
 
@@ -321,6 +359,7 @@ Event = (
     | RoleChanged
     | ClaimChanged
     | PollEnded
+    | LookEnded
     | UpdatesDropped
     | UpdateGap
     | ConflictSeen

@@ -86,6 +86,10 @@ class Claims(Protocol):
         """Keep the open episode with the claim, for a successor."""
         ...
 
+    def note_standing(self, bot_id: BotId) -> None:
+        """Keep with the claim that its holder is on trial again."""
+        ...
+
     def end_process(self, bot_id: BotId, reason: str) -> None:
         """End this process with exit code 75."""
         ...

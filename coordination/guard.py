@@ -24,8 +24,8 @@ from onepoller.coordination.incumbency import Incumbency
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
 from onepoller.coordination.report import Role
-from onepoller.coordination.rivals import Peeks, RivalWatch
-from onepoller.coordination.settings import Settings
+from onepoller.coordination.rivals import PROBE_BETWEEN, Peeks, RivalWatch
+from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import (
     Action,
     AwaitClaim,
@@ -56,6 +56,7 @@ from onepoller.coordination.situation import (
     Watch,
 )
 from onepoller.coordination.stores.seam import Claim, Offset
+from onepoller.coordination.webhook import Deletions
 from onepoller.coordination.wire import Ended, Flight, Refused
 
 _START = State()
@@ -77,6 +78,7 @@ class Guard:
         clocks: Clocks,
         policy: Policy,
         lock: threading.Lock | None = None,
+        deletions: Deletions | None = None,
     ) -> None:
         self.bot_id = bot_id
         self.claims = claims
@@ -85,6 +87,8 @@ class Guard:
         self.clocks = clocks
         self.state = _START
         self.offsets = Offsets()
+        self.deletions = deletions or Deletions(clocks.monotonic)
+        """Of webhooks that somebody else had set."""
         self.presence = Presence(settings)
         self.incumbency = Incumbency(clocks)
         self.chronicle = Chronicle(bot_id, claims=claims, settings=settings, emit=emit, clocks=clocks)
@@ -141,6 +145,9 @@ class Guard:
         rival = self._rival
         if rival is None:
             rival = self._rival = RivalWatch()
+            after = self.chronicle.probe_after
+            if after is not None:
+                rival.next_probe = self.clocks.monotonic() + min(after, PROBE_BETWEEN[1] * self.claims.crowd)
         return rival
 
     @property
@@ -248,17 +255,28 @@ class Guard:
             return self.conflict_met(end.text, elapsed)
         if end.status == 401:
             self.emit(events.TokenRefused(bot_id=self.bot_id))
-        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.silence))
+        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.absence))
+
+    def is_new(self, ids: tuple[int, ...], *, sent: int) -> bool:
+        """Whether a batch is to be handed over; what this framework has acknowledged comes once."""
+        known = self.offsets.repeated(ids, sent=sent, api_root=self.api_root, now=self.clocks.wall())
+        if known:
+            self.drop(known, events.Dropped.REPEATED)
+        return not known
 
     def received(self, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
         """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
         missed, repeated = self.offsets.received(ids)
         if missed or repeated:
             self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
-            # Who comes back finds a gap: what the rival took while we stood by.
-            if missed and pause < SHORTEST_LIFE and not self.state.came_back:
+            if missed and pause < SHORTEST_LIFE and not self._was_away(pause):
                 self.apply(UpdatesTaken(jitter=self.clocks.chance()))
             self.chronicle.missed(missed)  # afterwards: they count in the episode that they open
+
+    def _was_away(self, pause: float) -> bool:
+        """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over."""
+        is_newcomer = self._policy.on_rival is OnRival.AUTO and self.state.established_at is None
+        return self.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER)
 
     def drop(self, count: int, reason: events.Dropped) -> None:
         """A batch is not handed over; Telegram keeps it."""
@@ -273,6 +291,11 @@ class Guard:
     def is_worth_a_look(self) -> bool:
         """Whether the next sweep may find something that cannot wait for some seconds."""
         return not self.presence.has_open_call or self.state.episode is not None
+
+    @property
+    def looks_from_outside(self) -> bool:
+        """Whether a rival or a webhook has the bot, and is watched."""
+        return self.state.yielding or self.state.role is Role.BLOCKED
 
     @property
     def has_open_call(self) -> bool:
@@ -419,6 +442,9 @@ class Guard:
                     flow = action
         if before.yielding is not self.state.yielding or before.look != self.state.look:
             self._rival = self._peeks = None
+        was_doubted = before.established_at is not None and self.state.established_at is None
+        if was_doubted and self.state.term is not None:
+            self.claims.note_standing(self.bot_id)
         if was is not self.state.role:
             self._tell_role(was, cause, other, since)
         if end is not None:
@@ -432,8 +458,8 @@ class Guard:
                 self.chronicle.began(kind, self.conflicts, stands_by=self.state.yielding)
             case TellEpisodeClosed(episode=episode, resolution=resolution):
                 self.chronicle.ended(episode, resolution)
-            case TellStoodBy(episode=episode):
-                self.chronicle.stood_by(episode)
+            case TellStoodBy(episode=episode, why=why):
+                self.chronicle.stood_by(episode, why)
             case TellCameBack(episode=episode):
                 self.chronicle.came_back(episode)
 

@@ -17,15 +17,17 @@ from onepoller.coordination.stores.seam import Claim, Standing
 class Incumbency:
     """Of one bot in one process."""
 
-    __slots__ = ("_clocks", "_heard_at", "_lost", "_lost_at", "_polled_at", "_was_deaf")
+    __slots__ = ("_clocks", "_heard_at", "_lost", "_lost_at", "_polled_at", "_present_at", "_was_deaf")
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
         self._heard_at: float | None = None
         """Boot clock, which counts a machine's sleep."""
         self._polled_at: float | None = None
+        self._present_at = 0.0
+        """Until then a rival would have been told to us by a 409, if that is later."""
         self._lost: float | None = None
-        """Our tenure when we lost the claim; None where a rival had the bot."""
+        """Our tenure when we lost the claim; None on trial, or where a rival had the bot."""
         self._lost_at = 0.0
         self._was_deaf = False
         """We lost the claim after a silence in which somebody else may have begun to poll."""
@@ -34,6 +36,11 @@ class Incumbency:
     def silence(self) -> float:
         """Seconds since Telegram answered anything, or since the claim is ours."""
         return 0.0 if self._heard_at is None else self._clocks.boot() - self._heard_at
+
+    @property
+    def absence(self) -> float:
+        """Seconds in which a rival may have begun to poll unseen: the silence, less what was parked."""
+        return min(self.silence, self._clocks.boot() - self._present_at)
 
     @property
     def pause(self) -> float:
@@ -48,9 +55,21 @@ class Incumbency:
         """Telegram has answered a poll, 200 or 409."""
         self._heard_at = self._polled_at = self._clocks.boot()
 
+    def broke_off(self, silence: float, *, timeout: float) -> bool:
+        """A poll has ended just now without an answer, by an error or by us. True: it was parked until now.
+
+        Whoever had parked after it would have ended it with a 409. Not so where it was open for longer than
+        its time-out, seconds: we were frozen. `silence`: as it was when the poll was sent. (That a client's
+        own time is over does not say when the connection broke, so it is not told here.)
+        """
+        was_parked = silence <= tenure.NEWCOMER_AFTER and self.silence - silence <= timeout
+        if was_parked:
+            self._present_at = self._clocks.boot()
+        return was_parked
+
     def lost(self, state: State, *, deaf: bool = False, parked: float = 0.0) -> None:
         """The claim has gone. `deaf`: for our silence; `parked`: the time-out of our open poll, seconds."""
-        self._was_deaf = deaf and self.silence > tenure.NEWCOMER_AFTER + parked
+        self._was_deaf = deaf and self.absence > tenure.NEWCOMER_AFTER + parked
         self._lost = self._held(state)
         self._lost_at = self._clocks.boot()
 
@@ -63,18 +82,25 @@ class Incumbency:
         standing = claim.standing
         if standing is not None:
             return standing.tenure + max(0.0, self._clocks.wall() - standing.at)
-        gone = self._clocks.boot() - self._lost_at if self._lost is not None else math.inf
-        return (self._lost or 0.0) + gone if gone <= tenure.NEWCOMER_AFTER else None
+        if self._lost is None:
+            return None
+        gone = self._clocks.boot() - self._lost_at
+        return self._lost + gone if gone <= tenure.NEWCOMER_AFTER else None
 
     def to_pass_on(self, state: State) -> Standing | None:
-        """What a successor goes on with: of the state, or of the claim that was let go just now."""
+        """What a successor goes on with: of the state, or of the claim that was let go just now.
+
+        Nothing on trial, where a rival has the bot, or after a silence that made the holder a newcomer.
+        """
         held, ago = self._held(state), 0.0
         if state.term is None:
-            held, ago = self._lost, self._clocks.boot() - self._lost_at
+            held = None if self._was_deaf else self._lost
+            ago = self._clocks.boot() - self._lost_at
         return None if held is None else Standing(tenure=held, at=self._clocks.wall() - ago)
 
+    def to_note(self, state: State) -> Standing:
+        """What the claim says of us while we have it: on trial, when that will be over."""
+        return self.to_pass_on(state) or tenure.on_trial(self._clocks.wall())
+
     def _held(self, state: State) -> float | None:
-        """Seconds of tenure, 0 on trial; None where a rival has the bot."""
-        if state.yielding:
-            return None
-        return tenure.tenure(state, self._clocks.monotonic()) or 0.0
+        return None if state.yielding else tenure.tenure(state, self._clocks.monotonic())

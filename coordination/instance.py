@@ -28,6 +28,7 @@ from onepoller.coordination.serving import Serving
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Episode, Store
+from onepoller.coordination.webhook import Deletions
 
 CLOSE_LIMIT = 3.0
 """The way out may take so long, seconds."""
@@ -53,6 +54,8 @@ class Instance:
         self.settings = settings
         self.guards: dict[BotId, Guard] = {}
         self.crossing = Crossing()
+        self._deletions: dict[BotId, Deletions] = {}
+        """They outlive the guards: polling may be stopped and started again."""
         self._confirming: Future[bool] | None = None
         self._store = store
         self._emit = emit
@@ -97,6 +100,7 @@ class Instance:
                 clocks=self._clocks,
                 policy=self._policy,
                 lock=self._deciding,
+                deletions=self._deletions.setdefault(bot_id, Deletions(self._clocks.monotonic)),
             )
             guard = self.guards.setdefault(bot_id, made)
             if guard is made:
@@ -177,6 +181,10 @@ class Instance:
     def note_episode(self, bot_id: BotId, episode: Episode | None) -> None:
         """See `guard.Claims`."""
         self._tell(lambda n: n.note_episode(bot_id, episode))
+
+    def note_standing(self, bot_id: BotId) -> None:
+        """See `guard.Claims`."""
+        self._tell(lambda n: n.note_standing(bot_id))
 
     def end_process(self, bot_id: BotId, reason: str) -> None:
         """See `guard.Claims`."""

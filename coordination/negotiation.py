@@ -106,6 +106,12 @@ class Negotiation:
             self.holding.episodes[bot_id] = episode
             self.agenda.touch(bot_id)
 
+    def note_standing(self, bot_id: BotId) -> None:
+        """Write the claim again: its holder's standing is not what it was."""
+        claim = self.holding.claims.get(bot_id)
+        if claim is not None:
+            self.note_episode(bot_id, self.holding.episodes.get(bot_id, claim.episode))
+
     async def changed(self, session: SessionId | None) -> None:
         """The store says that something happened to a session, or to anything (None). Raises SessionOver."""
         if session is None or session == self.session.id:
@@ -284,7 +290,10 @@ class Negotiation:
             heir = None if asked.mode is WishMode.HANDOVER else asked.session
             self._spawn(self.releasing.hand_over({bot_id: heir}, cause=Cause.HANDED_OVER))
         elif bot_id in self.holding.episodes:
-            plan.swaps.append(Swap(claim=replace(claim, episode=self.holding.episodes[bot_id])))
+            standing = guard.incumbency.to_note(guard.state)
+            plan.swaps.append(
+                Swap(claim=replace(claim, episode=self.holding.episodes[bot_id], standing=standing))
+            )
 
     # What was written
 

@@ -74,6 +74,19 @@ class Offsets:
         self._next_id = ids[-1] + 1
         return missed, repeated
 
+    def repeated(self, ids: tuple[int, ...], *, sent: int, api_root: str, now: float) -> int:
+        """How many of a batch this framework has acknowledged, unheard by Telegram: the next poll says it.
+
+        That of a framework that was started again, and asks with a smaller offset (`sent`). What comes
+        all the same is of a queue with new ids. Who asks for the newest (a negative offset) means it.
+        """
+        if not 0 <= sent < self.acknowledged or self.acknowledged - ids[0] >= _A_GAP:
+            return 0
+        known = sum(1 for i in ids if i < self.acknowledged)
+        if known:
+            self.floor = Offset(value=self.acknowledged, api_root=api_root, at=now)
+        return known
+
     def owes(self, offset: int) -> bool:
         """Whether this offset acknowledges what we handed over last, and Telegram has not heard it."""
         return 0 < offset == self._next_id and not self.is_accepted(offset)

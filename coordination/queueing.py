@@ -6,6 +6,7 @@ next is `decide`'s; here it becomes a plan.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Awaitable, Callable, Collection
 from dataclasses import dataclass, field, replace
 
@@ -70,6 +71,8 @@ class Queueing:
         denied: Callable[[Claim, Identity | None], None],
     ) -> None:
         self.wanted: dict[BotId, Wanted] = {}
+        self._heard_at: dict[SessionId, float] = {}
+        """When each holder whose claims we took was last heard of; boot clock."""
         self.joined = 0
         """How many bots have come into the line so far."""
         self._own = own
@@ -144,7 +147,8 @@ class Queueing:
         if wanted.waiting and not before and is_claimable(claim, snapshot.sessions):
             # Nobody else is in the line: the one case of which there are thousands at once.
             wanted.claimable_since = wanted.claimable_since or now
-            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence_of(snapshot, claim))
+            silence = self._silence_of(snapshot, claim)
+            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence)
             return
         mine = next((w for w in snapshot.wishes.get(bot_id, ()) if w.session == self._own), None)
         last = max((w.since for w in before), default=0) + 1
@@ -156,12 +160,25 @@ class Queueing:
         wanted.claimable_since = wanted.claimable_since or now
         allowed_at = wanted.claimable_since + line(claim, wishes).index(self._own) * QUEUE_STEP
         if wanted.waiting and now >= allowed_at:
-            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence_of(snapshot, claim))
+            silence = self._silence_of(snapshot, claim)
+            self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence)
             return
         if wanted.waiting:
             self._agenda.put_off(bot_id, allowed_at)
         if mine is None:
             plan.wishes.append(provisional)
+
+    def _silence_of(self, snapshot: Snapshot, claim: Claim) -> float:
+        """For how long the holder has not been heard of: a store forgets it with whoever is over.
+
+        A fleet is taken over in batches, and with the first one the dead session is over.
+        """
+        if claim.holder is None:
+            return 0.0
+        now = self._clocks.boot()
+        heard_at = max(self._heard_at.get(claim.holder, -math.inf), now - silence_of(snapshot, claim))
+        self._heard_at[claim.holder] = heard_at
+        return now - heard_at
 
     def _take(
         self,

@@ -36,7 +36,7 @@ SWEEP_AGAIN = 0.01
 SWEEP_ALL = 5
 """Bots with an open call and no episode, which can only be overdue, are looked at in every fifth sweep."""
 CROWD = 100
-"""So many bots whose rivals are watched from outside are a crowd: 33 questions a second."""
+"""So many bots whose rivals or webhooks are watched are a crowd: 33 questions a second."""
 RETRY = (0.05, 1.0)
 """A store that is away is tried again after this many seconds, doubling up to the second number."""
 _TROUBLE = (StoreUnavailable, SetupError)
@@ -223,7 +223,7 @@ class Serving:
             for guard in guards:
                 if guard.sweep(now):
                     self._stalled(guard)
-            self.crowd = max(1.0, sum(guard.state.yielding for guard in guards) / CROWD)
+            self.crowd = max(1.0, sum(guard.looks_from_outside for guard in guards) / CROWD)
             negotiation.expire_wishes()
 
     def _left(self, session: Session) -> float:

@@ -9,7 +9,7 @@ import math
 from dataclasses import dataclass
 
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival, Settings
@@ -57,6 +57,8 @@ class State:
     """So long an established poller holds in this fight."""
     came_back: bool = False
     """On trial because the rival seemed to be gone."""
+    back_at: float = -math.inf
+    """When we last came back."""
     watch_for: float = 8.0
     """How long what waits is watched before we come back; longer after each time that was wrong."""
     episode: OpenEpisode | None = None
@@ -111,12 +113,19 @@ class Answered:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class BrokeOff:
+    """A poll ended without an answer, in its own time: until then nobody else had parked."""
+
+    elapsed: float
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Failed:
     """A poll ended with an error that is no 409; the framework is given it."""
 
     unauthorized: bool = False
     silence: float = 0.0
-    """Seconds since Telegram last answered us."""
+    """Seconds in which somebody else may have begun to poll unseen."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -156,6 +165,11 @@ class WebhookGone:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class WebhookSeen:
+    """getWebhookInfo, asked because of a rival, shows a webhook."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RivalGone:
     """A look from outside found nobody who polls."""
 
@@ -189,9 +203,11 @@ Happening = (
     | ClaimDenied
     | ClaimLost
     | Answered
+    | BrokeOff
     | Failed
     | ConflictMet
     | WebhookGone
+    | WebhookSeen
     | RivalGone
     | RivalSeen
     | UpdatesTaken
@@ -253,6 +269,7 @@ class TellStoodBy:
     """We leave the bot to the rival."""
 
     episode: OpenEpisode
+    why: Why
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -10,11 +10,13 @@ answer, and once, 2 to 15 s after a start, by who has not parked since: busy pol
 *Trial.* Until a call of ours has been open for 8 s (the server may hold a 409 for 3 s) the first 409 means:
 stand by. After that we are *established*. *Insist.* An established poller answers a 409 as `hold` does, for
 as long as it has been established, times a jitter, and 3 s more; then it stands by. So of two the one with
-the longer tenure stays. Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
+the longer tenure stays. (A server that refuses the newcomer says by itself who that is: half a minute of
+refusals is enough.) Tenure belongs to the claim: a successor goes on with it. Who comes to a look more
 than 15 s after its last answer is a newcomer again.
 
-*Coming back.* A trial that follows a look at what waits, and that a 409 undoes, doubles the next such look,
-to at most a quarter of an hour.
+*Coming back.* Where a rival shows within a minute and a half after a look had found it gone, it was handling
+meanwhile: the next such look is twice as long, to at most a quarter of an hour. A trial that was passed does
+not forgive that, for handlers may last longer than look and trial together.
 """
 
 from __future__ import annotations
@@ -34,26 +36,39 @@ PARKED = 0.5
 TRIAL = 8.0
 INSIST_MORE = 3.0
 INSIST_JITTER = (0.7, 1.3)
+REFUSED_AT_MOST = 30
+"""So often in a row only a server that refuses the newcomer answers at once: it takes us for one."""
 NEWCOMER_AFTER = 15.0
 OVERSLEPT = 60.0
 WATCH_FOR = 8.0
 WATCH_AT_MOST = 900.0
+GONE_AFTER = 90.0
+"""Who shows so long after it had seemed to be gone was gone, seconds."""
 
 
 def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) -> Standing | None:
     """What a successor takes over from the last holder; None: it is new.
 
     Who stood in line saw the holder alive. Who did not may follow one that has just let go or died, as a
-    process does that is started again. `silence`: of a holder that died, seconds; `now`: wall clock.
+    process does that is started again. `silence`: of a holder that died, seconds, infinite where it is not
+    known; `now`: wall clock. Who was on trial has nothing to pass on, and whoever was silent for too long.
     """
     if claim.episode is not None and claim.episode.stands_by:
         return None
     standing = claim.standing
-    if claim.holder is not None:
-        standing = standing or Standing(tenure=0.0, at=claim.since)
-    elif standing is not None:
-        silence = now - standing.at
-    return standing if waited or silence <= NEWCOMER_AFTER else None
+    if claim.holder is None:
+        is_near = standing is not None and now - standing.at <= NEWCOMER_AFTER
+        return standing if waited or is_near else None
+    standing = standing or on_trial(claim.since)
+    is_known = silence < math.inf
+    was_on_trial = standing.at > now - (silence if is_known else 0.0)
+    is_near = silence <= NEWCOMER_AFTER or (waited and not is_known)
+    return standing if is_near and not was_on_trial else None
+
+
+def on_trial(since: float) -> Standing:
+    """What a holder that has been new since then has earned, if it lives on: wall clock, seconds."""
+    return Standing(tenure=0.0, at=since + LOOK_AT_START + TRIAL)
 
 
 def arrived(state: State, taken: ClaimTaken, now: float) -> State:
@@ -84,7 +99,7 @@ def answered(state: State, elapsed: float, now: float) -> State:
 
 def established(state: State, now: float) -> State:
     """Nobody has contradicted us for as long as a trial takes."""
-    return replace(state, established_at=now, trial=0.0, came_back=False, watch_for=WATCH_FOR)
+    return replace(state, established_at=now, trial=0.0, came_back=False)
 
 
 def doubtful(state: State, silence: float) -> State:
@@ -96,7 +111,7 @@ def doubtful(state: State, silence: float) -> State:
 def insists(state: State, jitter: float, now: float) -> State | None:
     """How an established poller goes on against a rival; None: it stands by, as one on trial does."""
     held = tenure(state, now)
-    if held is None:
+    if held is None or state.quick_conflicts >= REFUSED_AT_MOST:
         return None
     until = state.insist_until
     if until is None:
@@ -105,9 +120,9 @@ def insists(state: State, jitter: float, now: float) -> State | None:
     return replace(state, insist_until=until) if now < until else None
 
 
-def stood_by(state: State) -> State:
+def stood_by(state: State, now: float) -> State:
     """The rival has the bot."""
-    wrong = state.came_back
+    was_there = now - state.back_at < GONE_AFTER
     return replace(
         state,
         yielding=True,
@@ -117,11 +132,11 @@ def stood_by(state: State) -> State:
         established_at=None,
         insist_until=None,
         came_back=False,
-        watch_for=min(2 * state.watch_for, WATCH_AT_MOST) if wrong else state.watch_for,
+        watch_for=min(2 * state.watch_for, WATCH_AT_MOST) if was_there else WATCH_FOR,
     )
 
 
 def came_back(state: State, now: float, *, unopposed: bool) -> State:
     """The rival seems to be gone: a new trial, unless a probe of ours was one already."""
-    state = replace(state, yielding=False, trial=0.0, quick_conflicts=0, came_back=True)
+    state = replace(state, yielding=False, trial=0.0, quick_conflicts=0, came_back=True, back_at=now)
     return established(state, now) if unopposed else state

@@ -10,8 +10,11 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from onepoller.coordination.answer import Answer
+from onepoller.coordination.events import Look, LookEnded
+from onepoller.coordination.outcomes import outcome_of, outcome_of_error
 from onepoller.coordination.report import Role
-from onepoller.coordination.rivals import Verdict
+from onepoller.coordination.rivals import Sent, Verdict, WebhookShown
 from onepoller.coordination.situation import (
     Action,
     AwaitClaim,
@@ -20,6 +23,7 @@ from onepoller.coordination.situation import (
     RivalGone,
     Watch,
     WebhookGone,
+    WebhookSeen,
 )
 from onepoller.coordination.wire import (
     NOTHING,
@@ -29,6 +33,7 @@ from onepoller.coordination.wire import (
     Ended,
     Outcome,
     Refused,
+    Request,
     SendPoll,
     Step,
 )
@@ -51,6 +56,9 @@ def watch(
             guard.incumbency.heard()
             is_blocked = guard.state.role is Role.BLOCKED
             return guard.apply(WebhookGone() if is_blocked else RivalGone()), NOTHING
+        if not (yield from _is_ours(guard, deadline)):
+            is_over = guard.clocks.monotonic() >= deadline
+            return HandOn() if is_over else AwaitClaim(), NOTHING
         if guard.state.role is Role.BLOCKED:
             seen = yield from _webhook(guard, deadline)
         elif guard.state.yielding:
@@ -70,7 +78,7 @@ def _webhook(guard: Guard, deadline: float) -> Watched:
         yield from _until(guard, guard.next_watch, deadline)
         return None
     info = yield Ask(method="getWebhookInfo")
-    pause = guard.settings.webhook_watch * (0.8 + 0.4 * guard.clocks.chance())
+    pause = guard.settings.webhook_watch * guard.claims.crowd * (0.8 + 0.4 * guard.clocks.chance())
     guard.next_watch = guard.clocks.monotonic() + pause
     if info is not None and not info.get("url"):
         return guard.apply(WebhookGone()), NOTHING
@@ -79,13 +87,48 @@ def _webhook(guard: Guard, deadline: float) -> Watched:
 
 
 def _rival(guard: Guard, deadline: float) -> Watched:
-    verdict = yield from guard.rival.look(
-        guard.clocks, deadline, seconds=guard.state.watch_for, crowd=guard.claims.crowd
+    watch, started = guard.rival, guard.clocks.monotonic()
+    due = watch.next_probe
+    found = yield from watch.look(
+        _Outside(guard), deadline, seconds=guard.state.watch_for, crowd=guard.claims.crowd
     )
-    if verdict is None:
-        return None
-    guard.incumbency.heard()
-    return guard.apply(RivalGone(unopposed=verdict is Verdict.UNOPPOSED)), NOTHING
+    if watch.next_probe != due and guard.state.episode is not None:
+        guard.chronicle.probe_due(guard.state.episode, after=watch.next_probe - guard.clocks.monotonic())
+    match found:
+        case None:
+            return None
+        case Refused():
+            return guard.refused(found, guard.clocks.monotonic() - started), found
+        case WebhookShown(info=info):
+            seen = guard.apply(WebhookSeen()), NOTHING
+            guard.chronicle.webhook_seen(info, guard.conflicts)
+            return seen
+        case _:
+            guard.incumbency.heard()
+            return guard.apply(RivalGone(unopposed=found is Verdict.UNOPPOSED)), NOTHING
+
+
+class _Outside:
+    """What a watch needs of its guard."""
+
+    __slots__ = ("_guard", "chance", "monotonic")
+
+    def __init__(self, guard: Guard) -> None:
+        self._guard = guard
+        self.monotonic = guard.clocks.monotonic
+        self.chance = guard.clocks.chance
+
+    @property
+    def changed(self) -> Answer[None]:
+        """The role of the bot, for instance because a peer is to have the claim."""
+        return self._guard.changed
+
+    def send(self, look: Look, request: Request) -> Sent:
+        """Send it; what goes wrong is told, and nothing else: the framework notices nothing."""
+        try:
+            return (yield from _sent(self._guard, look, request))
+        except Exception:  # noqa: BLE001  # as the docstring says
+            return None
 
 
 def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
@@ -100,9 +143,9 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
     request = peeks.request(guard.clocks.chance())
     is_owed = guard.offsets.owes(offset)
     try:
-        end = yield SendPoll(request=replace(request, offset=offset) if is_owed else request)
+        end = yield from _sent(guard, Look.PEEK, replace(request, offset=offset) if is_owed else request)
     except Exception:
-        guard.apply(Failed(silence=guard.incumbency.silence))
+        guard.apply(Failed(silence=guard.incumbency.absence))
         raise
     then = guard.clocks.monotonic()
     match end:
@@ -114,13 +157,34 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
         case Refused():
             return guard.refused(end, then - now), end
         case Ended.OVERDUE:
-            guard.apply(Failed(silence=guard.incumbency.silence))
+            guard.apply(Failed(silence=guard.incumbency.absence))
             raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
         case _:
             return None
     if verdict is None:
         return None
     return guard.looked(rival=verdict is Verdict.SEEN), NOTHING
+
+
+def _sent(guard: Guard, look: Look, request: Request) -> Sent:
+    """Send it, and tell how it ended. Raises what the wire raises."""
+    try:
+        end: Delivered | Refused | Ended = yield SendPoll(request=request)
+    except Exception as error:
+        guard.emit(LookEnded(bot_id=guard.bot_id, look=look, outcome=outcome_of_error(error)))
+        raise
+    guard.emit(LookEnded(bot_id=guard.bot_id, look=look, outcome=outcome_of(end)))
+    return end
+
+
+def _is_ours(guard: Guard, deadline: float) -> Generator[Step, Any, bool]:
+    """Whether we may send: after the session's deadline only what it confirms is ours."""
+    grant = guard.grant
+    if grant is None or guard.clocks.boot() < grant.session.deadline:
+        return grant is not None
+    left = max(0.0, deadline - guard.clocks.monotonic())
+    confirmed = yield Await(future=guard.claims.confirm(), seconds=min(guard.settings.lease, left))
+    return bool(confirmed) and guard.grant is grant
 
 
 def _until(guard: Guard, moment: float, deadline: float) -> Generator[Step, Any, None]:

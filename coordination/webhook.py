@@ -6,10 +6,32 @@ bootstrap that hangs is no standby (design, section 7).
 
 from __future__ import annotations
 
+from collections import deque
+from collections.abc import Callable
 from enum import Enum, auto
 from urllib.parse import urlsplit
 
 from onepoller.coordination.settings import OnWebhook
+
+DELETIONS = 3
+"""With `on_webhook="delete"` so many webhooks of somebody else's go within an hour, per bot and process."""
+AN_HOUR = 3600.0
+
+
+class Deletions:
+    """When this process had webhooks of one bot deleted that somebody else had set."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        self._clock = clock
+        self._at: deque[float] = deque(maxlen=DELETIONS)
+
+    def spend(self) -> bool:
+        """Count one more; False where there were too many within the last hour."""
+        now = self._clock()
+        if len(self._at) == DELETIONS and now - self._at[0] < AN_HOUR:
+            return False
+        self._at.append(now)
+        return True
 
 
 class Verdict(Enum):

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import product
 
 from onepoller.coordination.conflict import RIVAL_KINDS, WEBHOOK_KINDS, Kind
-from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Outcome
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Look, Outcome
 from onepoller.coordination.report import Role
 
 Labels = tuple[str, ...]
@@ -83,17 +83,17 @@ def _each(*sets: type[StrEnum] | tuple[str, ...]) -> tuple[Labels, ...]:
 
 RESOLUTIONS: dict[Kind, tuple[str, ...]] = {
     Kind.PEER: ("stood_by", "peer_gone", "released"),
-    **dict.fromkeys(sorted(RIVAL_KINDS), ("rival_gone", "yielded", "exited", "released")),
-    **dict.fromkeys(sorted(WEBHOOK_KINDS), ("webhook_gone", "webhook_deleted", "released")),
+    **dict.fromkeys(sorted(RIVAL_KINDS), ("rival_gone", "yielded", "exited", "released", "replaced")),
+    **dict.fromkeys(sorted(WEBHOOK_KINDS), ("webhook_gone", "webhook_deleted", "released", "replaced")),
 }
-"""How an episode of each kind can end; `released`: the claim went, and took it along, or another kind came.
-A ghost and an overlap of our own are no episodes."""
+"""How an episode of each kind can end; `released`: the claim went, and took it along; `replaced`: another
+kind came, a webhook where a rival was. A ghost and an overlap of our own are no episodes."""
 
 EPISODE_KINDS = tuple(str(kind) for kind in Kind if kind in RESOLUTIONS)
 TAKING_CAUSES = (Cause.FREE, Cause.HANDED_OVER, Cause.DIED, Cause.FENCED)
 OPERATIONS = ("open", "close", "read", "swap")
 """Heartbeats have metrics of their own."""
-ANSWERS = ("already_deleted", "drop_skipped", "refused")
+ANSWERS = ("already_deleted", "drop_skipped", "refused", "deleted", "limit")
 ROLES = tuple(role.label for role in Role)
 DETAILS = (Level.FULL, Level.CORE)
 
@@ -179,6 +179,12 @@ TAKEOVER_DURATION = _histogram(
     cause=tuple(str(cause) for cause in TAKING_CAUSES),
 )
 POLLS = _counter("polls", "getUpdates calls at Telegram that ended", outcome=Outcome)
+LOOKS = _counter(
+    "looks",
+    "getUpdates calls that only looked whether somebody else polls; they are not among the polls",
+    look=Look,
+    outcome=Outcome,
+)
 POLL_DURATION = _histogram(
     "poll_duration_seconds",
     "How long getUpdates calls took, waiting included",
@@ -190,14 +196,18 @@ POLL_OVERRUN = _histogram(
 )
 UPDATES_RECEIVED = _counter("updates_received", "Updates that polls brought")
 UPDATES_DROPPED = _counter(
-    "updates_dropped", "Updates that were not handed over; Telegram keeps them", reason=Dropped
+    "updates_dropped",
+    "Updates that were not handed over; Telegram keeps them, but for those that came again",
+    reason=Dropped,
 )
 UPDATE_GAPS = _counter("update_gaps", "Jumps and repeats of update_id: somebody else may consume updates")
 UPDATES_MISSED = _counter("updates_missed", "Updates that gaps in update_id stand for, an estimate")
 UPDATES_REPEATED = _counter("updates_repeated", "Updates that came again")
 STALLS = _counter("stalls", "Claims given up because the framework had stopped calling")
 TOKENS_REFUSED = _counter("tokens_refused", "Times that Telegram began to refuse a token")
-WEBHOOK_CALLS = _counter("webhook_calls_guarded", "Start-up calls that were answered here", answer=ANSWERS)
+WEBHOOK_CALLS = _counter(
+    "webhook_calls_guarded", "Start-up calls that were answered here, or deleted a webhook", answer=ANSWERS
+)
 HEARTBEATS = _counter("heartbeats", "Heartbeats of the session that were tried")
 HEARTBEAT_FAILURES = _counter("heartbeat_failures", "Heartbeats of the session that failed")
 HEARTBEAT_MARGIN = _histogram(

@@ -86,6 +86,7 @@ class Ledger:
             events.RoleChanged: self._role_changed,
             events.ClaimChanged: self._claim_changed,
             PollEnded: self._poll_ended,
+            events.LookEnded: self._look_ended,
             events.UpdatesDropped: self._updates_dropped,
             events.UpdateGap: self._update_gap,
             events.ConflictSeen: self._conflict_seen,
@@ -207,6 +208,9 @@ class Ledger:
             self._timeout[()] = event.timeout
         if event.first_after_takeover is not None:
             self._observe(catalogue.TAKEOVER_DURATION, event.first_after_takeover, event.cause or Cause.FREE)
+
+    def _look_ended(self, event: events.LookEnded) -> None:
+        self._count(catalogue.LOOKS, event.look, event.outcome)
 
     def _updates_dropped(self, event: events.UpdatesDropped) -> None:
         self._count(catalogue.UPDATES_DROPPED, event.reason, amount=event.count)

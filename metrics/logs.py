@@ -21,6 +21,7 @@ from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Event
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.report import Role
+from onepoller.metrics.catalogue import ANSWERS
 from onepoller.metrics.flood import Flood, Summary
 from onepoller.metrics.sentences import Line, reminder, sentence
 
@@ -28,7 +29,7 @@ REMIND_EVERY = 300.0
 """Seconds between two lines about the same trouble of the same bot."""
 _LOOK_EVERY = 10.0
 """Seconds between two looks for episodes of which to remind."""
-_OFTEN = (events.PollEnded, events.BeatEnded, events.StoreCalled)
+_OFTEN = (events.PollEnded, events.LookEnded, events.BeatEnded, events.StoreCalled)
 _DEBUG = (events.ClaimChanged,)
 """Told at DEBUG alone; ten thousand of them come with one takeover."""
 _TROUBLES = (
@@ -70,7 +71,7 @@ class LogLines:
         self._lock = threading.Lock()
         self._flood = Flood()
         self._episodes: dict[BotId, _Episode] = {}
-        self._told: dict[tuple[BotId | None, type], float] = {}
+        self._told: dict[tuple[BotId | None, object], float] = {}
         self._wake = math.inf
         """When something may be due that no event brings by itself."""
 
@@ -137,11 +138,11 @@ class LogLines:
             case events.StoreTrouble():
                 return not self._is_news(None, events.StoreTrouble, now)
             case _ if isinstance(event, _TROUBLES):
-                return not self._is_news(event.bot_id, type(event), now)
+                return not self._is_news(event.bot_id, _trouble(event), now)
             case _:
                 return False
 
-    def _is_news(self, bot_id: BotId | None, what: type, now: float) -> bool:
+    def _is_news(self, bot_id: BotId | None, what: object, now: float) -> bool:
         if now < self._told.get((bot_id, what), -math.inf) + REMIND_EVERY:
             return False
         self._told[bot_id, what] = now
@@ -162,8 +163,13 @@ class LogLines:
 
     def _forget(self, bot_id: BotId) -> None:
         self._episodes.pop(bot_id, None)
-        for what in (events.EpisodeOpened, *_TROUBLES):
+        for what in (events.EpisodeOpened, *_TROUBLES, *ANSWERS):
             self._told.pop((bot_id, what), None)
+
+
+def _trouble(event: Event) -> object:
+    """What is not to be told twice: that a webhook goes, and that the next one may not, are two things."""
+    return event.answer if isinstance(event, events.WebhookCallGuarded) else type(event)
 
 
 def _write(line: Line, facts: dict[str, object]) -> None:

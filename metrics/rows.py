@@ -114,6 +114,12 @@ CONFLICTS = Row(
             "Shows the server's pacing and our retries more than the trouble: count episodes. A ghost and an "
             "overlap of our own appear here alone.",
         ),
+        series(
+            "Looks for a rival",
+            _by("look, outcome", "onepoller_looks_total"),
+            "{{look}}: {{outcome}}",
+            "A probe that ends with updates or a conflict has met somebody. They are not among the polls.",
+        ),
         heatmap(
             "Duration of episodes",
             "onepoller_conflict_duration_seconds",

@@ -47,10 +47,9 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
             return Line(level=WARNING, text=text, args=(event.bot_id, *told))
         case events.StoodBy():
             text = (
-                "bot %s: the other program stays, and was here before us: I stand by, look from outside and "
-                "poll again when it is gone (onepoller doctor)"
+                "bot %s: %s: I stand by, look from outside and poll again when it is gone (onepoller doctor)"
             )
-            return Line(level=WARNING, text=text, args=(event.bot_id,))
+            return Line(level=WARNING, text=text, args=(event.bot_id, _WHY[event.why]))
         case events.ConflictSeen():
             text = "409 for bot %s after %.2f s: %s"
             return Line(level=DEBUG, text=text, args=(event.bot_id, event.seconds, event.kind))
@@ -60,12 +59,21 @@ def sentence(event: Event, *, me: Identity, wall: float) -> Line | None:
             return _trouble(event) or _of_the_store(event)
 
 
+_WHY = {
+    events.Why.NEW: "the other program stays, and was here before us",
+    events.Why.INSISTED: "the other program stays, for as long now as I was here before it",
+    events.Why.REFUSED: "Telegram refuses each poll of mine at once, and keeps the other program's",
+    events.Why.SEEN: "another program has begun to poll while I could not",
+    events.Why.CAME_BACK: "the other program was not gone, or has come back",
+    events.Why.TOLD: "another program polls, and on_rival says that it may",
+}
 _ENDS = {
     "rival_gone": "the other program is gone",
     "peer_gone": "the other instance is gone",
     "stood_by": "another instance of ours polls, and this one stands by",
     "webhook_gone": "the webhook is gone",
     "released": "the claim is with another instance, which goes on with it",
+    "replaced": "it is another kind of conflict now",
 }
 
 
@@ -77,6 +85,9 @@ def _trouble(event: Event) -> Line | None:
                 "where no conflict shows it, or they expired"
             )
             return Line(level=WARNING, text=text, args=(event.bot_id, event.missed, event.repeated))
+        case events.UpdatesDropped(reason=events.Dropped.REPEATED):
+            text = "bot %s: %d updates came again that had been handed over and acknowledged here"
+            return Line(level=INFO, text=text, args=(event.bot_id, event.count))
         case events.UpdatesDropped():
             text = "bot %s: %d updates were not handed over (%s); Telegram keeps them"
             return Line(level=INFO, text=text, args=(event.bot_id, event.count, event.reason))
@@ -201,6 +212,17 @@ _ANSWERS = {
     "refused": (
         ERROR,
         "bot %s: deleteWebhook was refused: the bot has a webhook%s. If it may go, set on_webhook='delete'",
+    ),
+    "deleted": (
+        WARNING,
+        "bot %s: a webhook that somebody else had set is deleted%s, as on_webhook='delete' says",
+    ),
+    "limit": (
+        ERROR,
+        (
+            "bot %s: deleteWebhook was refused: a webhook%s is set again and again. End the program that "
+            "sets it, or revoke the token with @BotFather"
+        ),
     ),
 }
 

@@ -42,6 +42,7 @@ class Webhooks:
             drops=is_true(arguments.get("drop_pending_updates", "")),
             is_start=True,
             holds_claim=False,
+            deletions=self._poller.guard(route.bot_id).deletions,
         )
         if self._webhooks.is_sent(call):
             return await self._upstream.pass_on(request, route, body)
@@ -57,8 +58,8 @@ class Webhooks:
             has_peer=call.drops and await self._has_peer(route),
             policy=self._poller.settings.on_webhook,
         )
-        if ruling.event is not None:
-            self._poller.emit(ruling.event)
+        for event in ruling.events:
+            self._poller.emit(event)
         if ruling.answer is not None:
             return content(*ruling.answer)
         if ruling.is_undropped:

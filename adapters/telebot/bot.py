@@ -149,8 +149,8 @@ class GuardedBot:
         """Judge a webhook call, and tell it."""
         policy = self.poller.settings.on_webhook
         ruling = self._webhooks.rule(asked, url=url, has_peer=has_peer, policy=policy)
-        if ruling.event is not None:
-            self.poller.emit(ruling.event)
+        for event in ruling.events:
+            self.poller.emit(event)
         return ruling
 
     def webhook_call(self, method: str, arguments: dict[str, Any]) -> WebhookCall | None:

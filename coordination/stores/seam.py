@@ -58,6 +58,8 @@ class Episode:
     """The webhook's host, or the text of an unknown 409."""
     stands_by: bool = False
     """A rival has the bot: the holder looks from outside until it is gone."""
+    next_probe: float = 0.0
+    """With that: when its next probe is due; wall clock, seconds. A successor goes on with it."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -229,6 +229,18 @@ async def test_somebody_elses_webhook_is_left_alone(
     assert methods(fake) - {"getme"} == {"getwebhookinfo"}
 
 
+async def test_a_webhook_that_may_go_is_deleted_and_told(
+    driver: Driver, fake: FakeBotApi, make_poller: MakePoller
+) -> None:
+    """By its host; then the bot polls."""
+    told = Told()
+    fake.set_webhook(BOT, WEBHOOK)
+    async with running(driver, fake, make_poller(listeners=[told], on_webhook="delete")):
+        await fake.wait_for(parked("one"))
+
+    assert told_of_webhooks(told)[0] == ("deleted", "bot.example.org")
+
+
 async def test_updates_are_dropped_where_nobody_else_lives(
     driver: Driver, fake: FakeBotApi, make_poller: MakePoller
 ) -> None:

@@ -133,6 +133,27 @@ def freezes_without_store(stage: Stage) -> None:
     stage.length = at + 130.0
 
 
+def long_handler(stage: Stage) -> None:
+    """Of two hosts the one that polls handles a batch for longer than a minute; the other one takes over."""
+    stage.traffic(STEADY)
+    for at in (0.0, stage.random.uniform(10, 30)):
+        stage.world.at(at, lambda: stage.process(stage.store(), framework="loop"))
+    _promise(stage, 0.0)
+    at = stage.random.uniform(70, 100)
+    stage.world.at(at, _dawdle, stage, stage.random.uniform(90, 120))
+    stage.newcomer_at = at + 130.0
+    stage.length = at + 280.0
+
+
+def _dawdle(stage: Stage, seconds: float) -> None:
+    def begins() -> None:
+        if stage.policy == "auto":
+            _excuse_death(stage)
+        stage.world.after(seconds - 0.001, stage.newcomer)
+
+    poller(stage).dawdle(seconds, begins)
+
+
 def _settle_in(stage: Stage, name: str) -> None:
     stage.process(stage.store(next(machine for machine in stage.machines if machine.name == name)))
 

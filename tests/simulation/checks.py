@@ -6,7 +6,7 @@ import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 
 from onepoller.testing.botapi import Row, overlaps
-from tests.simulation import handovers, looks, referee
+from tests.simulation import handovers, holds, looks, referee
 from tests.simulation.stage import Stage
 
 MOST_REQUESTS = 200
@@ -182,6 +182,8 @@ CHECKS: tuple[Check, ...] = (
     handovers.nothing_twice,
     handovers.no_conflict_of_our_own,
     handovers.quiet_before_over,
+    holds.answers_at_once,
+    holds.renews,
     looks.looks_first,
     looks.peeks_differ,
     looks.probes_are_spread,

@@ -17,6 +17,8 @@ AT_ONCE = 0.3
 """From a claim's release until who waits has it: a few operations of the store."""
 IN_LINE = 0.1
 """Who has stood by for so long waits in the store, seconds."""
+PROVED = 8.2
+"""A trial: 8 s, and what the ways to the server and back take."""
 QUIET = 9.9
 AFTERMATH = 60.0
 """A framework pauses for so long after errors."""
@@ -54,9 +56,10 @@ def _is_well(stage: Stage, life: Process, moment: float) -> bool:
 
 
 def polls_at_once(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
-    """Who has waited and is given a claim polls at once: its peer was the incumbent."""
+    """Who has waited and is given a claim by an incumbent polls at once."""
     if _shared(stage) or stage.model != "published":
         return
+    incumbents: set[str] = set()
     for at, name, what in stage.world.notes:
         if not isinstance(what, events.ClaimChanged) or what.cause not in (
             events.Cause.HANDED_OVER,
@@ -64,6 +67,10 @@ def polls_at_once(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         ):
             continue
         life = next(life for life in stage.lives if life.name == name)
+        before = what.other.label if what.other is not None else ""
+        if before not in incumbents and _parked(stage, rows, before, until=at) < PROVED:
+            continue  # its trial was not over, so there is nothing to go on with
+        incumbents |= {before, name}
         if (
             what.event is not events.ClaimEvent.TAKEN_OVER
             or not _is_well(stage, life, at)
@@ -75,6 +82,15 @@ def polls_at_once(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         )
         if first is not None and (is_look(first) or first.arrived_at > at + AT_ONCE * stage.slow):
             yield f"{name} did not poll at once when it was given the claim at {at:.3f} s"
+
+
+def _parked(stage: Stage, rows: Sequence[Row], name: str, *, until: float) -> float:
+    """For how many seconds in all a process had polls open, on its own clock."""
+    rate = next((life.machine.rate for life in stage.lives if life.name == name), 1.0)
+    own = [row for row in rows if row.poller == name and row.is_poll and not is_look(row)]
+    ends = (stage.world.closed_at.get(row.connection, row.ended_at) or until for row in own)
+    spans = zip((row.arrived_at for row in own), ends, strict=True)
+    return rate * sum(max(0.0, min(end, until) - start) for start, end in spans)
 
 
 def nothing_twice(stage: Stage, _: Sequence[Row]) -> Iterator[str]:

@@ -16,6 +16,7 @@ from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import SessionId, Term
 from onepoller.coordination.negotiation import Negotiation
 from onepoller.coordination.offsets import Offsets
+from onepoller.coordination.plan import Plan
 from onepoller.coordination.releasing import Releasing
 from onepoller.coordination.report import Role
 from onepoller.coordination.rivals import Peeks, Verdict
@@ -29,7 +30,7 @@ from onepoller.coordination.situation import (
     Watch,
     WebhookGone,
 )
-from onepoller.coordination.stores.seam import Claim, Standing
+from onepoller.coordination.stores.seam import Batch, Claim, Standing
 from onepoller.coordination.wire import Ask, Delivered, Request, SendPoll, Step
 from tests.simulation import processes
 from tests.simulation.stores import Seat
@@ -75,8 +76,12 @@ def _does_not_look(state: State, taken: Any, now: float) -> State:
     return replace(_arrived(state, taken, now), look=0.0)
 
 
-def _watches_no_longer(state: State) -> State:
-    return replace(_stood_by(state), watch_for=tenure.WATCH_FOR)
+def _watches_no_longer(state: State, now: float) -> State:
+    return replace(_stood_by(state, now), watch_for=tenure.WATCH_FOR)
+
+
+def _keeps_it_in_standby(state: State, now: float) -> State:
+    return replace(_stood_by(state, now), established_at=state.established_at)
 
 
 def _comes_back_established(state: State, now: float, *, unopposed: bool) -> State:  # noqa: ARG001
@@ -89,7 +94,7 @@ def _no_standing(*_: object, **__: object) -> Standing | None:
 
 def _what_a_look_brings(guard: Guard, deadline: float) -> Generator[Step, Any, Any]:
     """As `watching._rival`, but a batch that comes is handed on."""
-    look = guard.rival.look(guard.clocks, deadline, seconds=guard.state.watch_for)
+    look = guard.rival.look(watching._Outside(guard), deadline, seconds=guard.state.watch_for)
     brought, answer = None, None
     while True:
         try:
@@ -116,7 +121,7 @@ def _newest_peek(_: Peeks, chance: float) -> Request:  # noqa: ARG001
     return Request(offset=-1, limit=1, timeout=0.0)
 
 
-def _two_peeks(self: Peeks, first: int, now: float, *, seconds: float) -> Verdict | None:  # noqa: ARG001
+def _two_peeks(self: Peeks, first: int, now: float, **_: float) -> Verdict | None:
     return _saw(self, first, now, seconds=rivals.PEEK_EVERY)
 
 
@@ -182,6 +187,26 @@ def _is_anybodys(claim: Claim, sessions: object) -> bool:  # noqa: ARG001
     return True
 
 
+_answered = tenure.answered
+
+
+def _forgives_at_once(state: State, elapsed: float, now: float) -> State:
+    """One poll that succeeded, and the next look is a short one again."""
+    answered = _answered(state, elapsed, now)
+    return answered if answered.yielding else replace(answered, watch_for=tenure.WATCH_FOR)
+
+
+def _grows_unparked(state: State, elapsed: float, now: float) -> State:
+    """Time counts as trial, whether a call is open or not."""
+    answered = _answered(state, elapsed, now)
+    is_over = answered.established_at is None and now - answered.taken_at >= tenure.TRIAL
+    return tenure.established(answered, now) if is_over and not answered.yielding else answered
+
+
+def _wakes_nobody(self: Plan, *, own: SessionId) -> Batch:  # noqa: ARG001
+    return Batch(swaps=self.swaps, wishes=self.wishes, withdrawn=self.withdrawn)
+
+
 _Call: Callable[..., Any] = call._Call
 
 MISTAKES = (
@@ -207,12 +232,35 @@ MISTAKES = (
         scenario="rival_fixed",
     ),
     Mistake(
+        name="a host that is refused each time asks on",
+        owner=tenure,
+        attribute="REFUSED_AT_MOST",
+        wrong=10**9,
+        scenario="freezes_without_store",
+        model=REFUSED,
+        first_seed=11,
+    ),
+    Mistake(
         name="tenure survives a cut-off",
         owner=tenure,
         attribute="doubtful",
         wrong=_keeps_tenure,
         scenario="freezes_without_store",
         first_seed=11,
+    ),
+    Mistake(
+        name="who has overslept does not look",
+        owner=Guard,
+        attribute="has_overslept",
+        wrong=False,
+        scenario="long_handler",
+    ),
+    Mistake(
+        name="tenure grows in standby",
+        owner=tenure,
+        attribute="stood_by",
+        wrong=_keeps_it_in_standby,
+        scenario="slow_rival",
     ),
     Mistake(
         name="who comes back is on no trial",
@@ -295,6 +343,45 @@ MISTAKES = (
         model=REFUSED,
     ),
     Mistake(
+        name="a pause after the first quick 409",
+        owner=decide,
+        attribute="QUICK_IN_A_ROW",
+        wrong=1,
+        scenario="rival_ptb",
+        policy="hold",
+    ),
+    Mistake(
+        name="a poll is not renewed after a 409",
+        owner=decide,
+        attribute="RENEW_AFTER",
+        wrong=1e9,
+        scenario="rival_telebot",
+        policy="hold",
+    ),
+    Mistake(
+        name="one won poll forgives a come-back",
+        owner=tenure,
+        attribute="answered",
+        wrong=_forgives_at_once,
+        scenario="slower_rival",
+        first_seed=43,
+    ),
+    Mistake(
+        name="a trial that is passed forgives a come-back",
+        owner=tenure,
+        attribute="GONE_AFTER",
+        wrong=10.0,
+        scenario="slower_rival",
+        first_seed=43,
+    ),
+    Mistake(
+        name="tenure grows while nobody parks",
+        owner=tenure,
+        attribute="answered",
+        wrong=_grows_unparked,
+        scenario="slow_rival",
+    ),
+    Mistake(
         name="one won poll ends an episode",
         owner=episodes,
         attribute="QUIET_AT_MOST",
@@ -353,6 +440,13 @@ MISTAKES = (
         attribute="changed",
         wrong=_heeds_no_death,
         scenario="one_store_handover_and_crash",
+    ),
+    Mistake(
+        name="a release wakes nobody",
+        owner=Plan,
+        attribute="batch",
+        wrong=_wakes_nobody,
+        scenario="poll_loop_ends",
     ),
     Mistake(
         name="a forked child keeps the lock",

@@ -10,6 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -68,6 +69,7 @@ class Process:
         self.started_at = world.now
         self.wants_to_end = ""
         self._handling = handling
+        self._dawdles: tuple[float, Callable[[], None]] | None = None
         self._world = world
         self.seat = Seat(store, name, world.random)
         self.loop = SteppedLoop(self.machine.monotonic, world.spend)
@@ -151,6 +153,10 @@ class Process:
         self._world.note(self.name, "its poll loop dies")
         self.is_hung = True
 
+    def dawdle(self, seconds: float, begins: Callable[[], None]) -> None:
+        """Handle one batch, the next, for so long; tell when that begins."""
+        self._dawdles = (seconds, begins)
+
     def bury(self) -> None:
         """Let go of everything, when the world has ended."""
         self.seat.is_gone = True
@@ -188,7 +194,7 @@ class Process:
                         pause = rival.answered(status=200, update_ids=ids)
                         if ids:
                             self._given(ids)
-                            pause += 0 if self.framework.manners.fetches_ahead else self._handling
+                            pause += 0 if self.framework.manners.fetches_ahead else self._handles()
                     case Refused(status=status):
                         if status == 409:
                             self.refused.append(self._world.now)
@@ -197,6 +203,14 @@ class Process:
                         pause = rival.answered(status=200)
             if pause:
                 await asyncio.sleep(pause)
+
+    def _handles(self) -> float:
+        if self._dawdles is None:
+            return self._handling
+        (seconds, begins), self._dawdles = self._dawdles, None
+        self._world.note(self.name, f"handles for {seconds:.0f} s")
+        begins()
+        return seconds
 
     def _given(self, ids: tuple[int, ...]) -> None:
         is_ours = self.store.holds(self.seat.session)

@@ -13,6 +13,7 @@ from tests.simulation.apart import (
     STEADY,
     freezes_without_store,
     incumbent_dies,
+    long_handler,
     poller,
     two_without_store,
 )
@@ -198,11 +199,11 @@ def backlog_start(stage: Stage) -> None:
     stage.length = at + 60.0
 
 
-def slow_rival(stage: Stage) -> None:
+def slow_rival(handling: tuple[float, float], stage: Stage) -> None:
     """A foreign poller that handles for longer than we look: from outside it seems to be gone each time."""
     stage.traffic(BUSY)
     stage.process(stage.store())
-    foreigner = stage.foreigner("fixed", handling=stage.random.uniform(9.0, 13.0))
+    foreigner = stage.foreigner("fixed", handling=stage.random.uniform(*handling))
     comes = stage.random.uniform(20, 30)
     stage.world.at(comes, foreigner.start)
     stage.excuse("rival", 1000.0, start=comes)
@@ -237,7 +238,9 @@ SCENARIOS: dict[str, Scenario] = {
     "two_without_store": Scenario(play=two_without_store, policies=POLICIES),
     "incumbent_dies": Scenario(play=incumbent_dies, policies=POLICIES),
     "freezes_without_store": Scenario(play=freezes_without_store, policies=_USUAL),
-    "slow_rival": Scenario(play=slow_rival, policies=("auto", "yield")),
+    "long_handler": Scenario(play=long_handler, policies=("auto",)),
+    "slow_rival": Scenario(play=partial(slow_rival, (9.0, 13.0)), policies=("auto", "yield")),
+    "slower_rival": Scenario(play=partial(slow_rival, (13.0, 20.0)), policies=("auto",)),
     "poll_loop_ends": Scenario(play=poll_loop_ends),
     "webhook_tug": Scenario(play=webhook_tug),
     "store_trouble": Scenario(play=store_trouble),

@@ -15,6 +15,7 @@ from onepoller.coordination.situation import (
     Action,
     Answered,
     AwaitClaim,
+    BrokeOff,
     Called,
     ClaimDenied,
     ClaimLost,
@@ -43,6 +44,7 @@ from onepoller.coordination.situation import (
     UpdatesTaken,
     Watch,
     WebhookGone,
+    WebhookSeen,
 )
 
 PAGE = Path(__file__).parents[2] / "docs" / "how-it-works.md"
@@ -65,6 +67,7 @@ ROWS: list[tuple[str, Happening, Policy]] = [
     ("the claim is lost", ClaimLost(cause=Cause.SESSION), HOLD),
     ("the framework stops", ClaimLost(cause=Cause.STOPPED), HOLD),
     ("Telegram answers a poll", Answered(updates=1, elapsed=2.0), HOLD),
+    ("a poll ends without an answer", BrokeOff(elapsed=2.0), HOLD),
     ("a poll fails", Failed(), HOLD),
     ("a poll is answered 401", Failed(unauthorized=True), HOLD),
     ("409, `self_overlap`", conflict(Kind.SELF_OVERLAP), HOLD),
@@ -76,6 +79,7 @@ ROWS: list[tuple[str, Happening, Policy]] = [
     ("409, `rival`, policy `yield`", conflict(Kind.RIVAL), Policy(on_rival=OnRival.YIELD)),
     ("409, `rival`, policy `exit`", conflict(Kind.RIVAL), Policy(on_rival=OnRival.EXIT)),
     ("the webhook is gone", WebhookGone(), HOLD),
+    ("a look finds a webhook", WebhookSeen(), HOLD),
     ("a look finds nobody who polls", RivalGone(), HOLD),
     ("a look finds somebody who polls", RivalSeen(), Policy()),
     ("`update_id` shows that somebody takes updates", UpdatesTaken(jitter=0.5), HOLD),

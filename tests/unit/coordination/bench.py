@@ -95,6 +95,9 @@ class FakeClaims:
         self.noted.append(episode)
         self.said.append(("note", episode.kind if episode else None))
 
+    def note_standing(self, _bot_id: BotId) -> None:
+        self.said.append(("note_standing",))
+
     def end_process(self, _bot_id: BotId, _reason: str) -> None:
         self.said.append(("end_process",))
 

@@ -13,6 +13,7 @@ from onepoller.coordination import bootstrap
 from onepoller.coordination.events import WebhookCallGuarded
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.settings import OnWebhook
+from onepoller.coordination.webhook import Deletions
 
 BOT = BotId(42)
 DONE = (200, b'{"ok":true,"result":true,"description":"Webhook is already deleted"}')
@@ -28,18 +29,18 @@ def told(answer: str, detail: str = "") -> WebhookCallGuarded:
     ("case", "expected"),
     [
         pytest.param(
-            {}, bootstrap.Ruling(answer=DONE, event=told("already_deleted")), id="nothing to delete"
+            {}, bootstrap.Ruling(answer=DONE, events=(told("already_deleted"),)), id="nothing to delete"
         ),
         pytest.param({"drop": True}, bootstrap.Ruling(), id="alone, updates are dropped"),
         pytest.param(
             {"drop": True, "has_peer": True},
-            bootstrap.Ruling(answer=DONE, event=told("drop_skipped")),
+            bootstrap.Ruling(answer=DONE, events=(told("drop_skipped"),)),
             id="a peer",
         ),
         pytest.param({"url": HOOK, "policy": OnWebhook.DELETE}, bootstrap.Ruling(), id="allowed"),
         pytest.param(
             {"url": HOOK, "policy": OnWebhook.DELETE, "drop": True, "has_peer": True},
-            bootstrap.Ruling(is_undropped=True, event=told("drop_skipped", "bot.example.org")),
+            bootstrap.Ruling(is_undropped=True, events=(told("drop_skipped", "bot.example.org"),)),
             id="allowed, beside a peer",
         ),
     ],
@@ -57,9 +58,9 @@ def test_a_refusal_is_a_bot_api_error_that_names_host_and_switch() -> None:
 
     assert ruling.answer is not None
     status, body = ruling.answer
-    assert (status, ruling.event, json.loads(body)) == (
+    assert (status, ruling.events, json.loads(body)) == (
         400,
-        told("refused", "bot.example.org"),
+        (told("refused", "bot.example.org"),),
         {
             "ok": False,
             "error_code": 400,
@@ -111,6 +112,74 @@ def test_a_store_that_does_not_answer_means_a_peer(monkeypatch: pytest.MonkeyPat
 )
 def test_what_needs_no_ruling(call: dict[str, Any], *, expected: bool) -> None:
     """Calls of a start are judged, and drops of whoever does not hold the claim."""
-    facts: dict[str, Any] = {"sets": "", "drops": False, "is_start": True, "holds_claim": False} | call
+    assert bootstrap.Webhooks().is_sent(called(**call)) is expected
 
-    assert bootstrap.Webhooks().is_sent(bootstrap.WebhookCall(bot_id=BOT, **facts)) is expected
+
+def called(deletions: Deletions | None = None, **facts: Any) -> bootstrap.WebhookCall:
+    """Give a call of a start, but for what the test says."""
+    known: dict[str, Any] = {"sets": "", "drops": False, "is_start": True, "holds_claim": False} | facts
+    return bootstrap.WebhookCall(bot_id=BOT, deletions=deletions or Deletions(lambda: 0.0), **known)
+
+
+class Start:
+    """Starts of one bot in one process, with leave to delete."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.deletions = Deletions(lambda: self.now)
+
+    def delete(self, **facts: Any) -> bootstrap.Ruling:
+        """The framework's deleteWebhook, where somebody has set one."""
+        call = called(self.deletions, **facts)
+        return bootstrap.Webhooks().rule(call, url=HOOK, has_peer=False, policy=OnWebhook.DELETE)
+
+
+def test_a_webhook_that_is_deleted_is_told() -> None:
+    """By its host: whoever set it wants to know."""
+    assert Start().delete() == bootstrap.Ruling(events=(told("deleted", "bot.example.org"),))
+
+
+def test_the_drop_that_is_skipped_beside_it_is_told_too() -> None:
+    """Two things happened."""
+    ruling = bootstrap.Webhooks().rule(called(drops=True), url=HOOK, has_peer=True, policy=OnWebhook.DELETE)
+
+    assert ruling.is_undropped
+    assert [event.answer for event in ruling.events] == ["deleted", "drop_skipped"]
+
+
+def test_a_webhook_that_comes_again_and_again_is_left_after_the_third() -> None:
+    """Two programs that undo each other's work all night help nobody: one sentence says what to do."""
+    start = Start()
+    for _ in range(3):
+        assert start.delete().answer is None
+        start.now += 600.0
+    ruling = start.delete()
+
+    assert ruling.events == (told("limit", "bot.example.org"),)
+    assert ruling.answer is not None
+    status, body = ruling.answer
+    assert status == 400
+    assert json.loads(body)["description"] == (
+        "onepoller: deleteWebhook was refused, because bot 42 has a webhook at bot.example.org again, "
+        "after 3 were deleted within an hour; end the program that sets it, or revoke the token with "
+        "@BotFather"
+    )
+
+
+@pytest.mark.parametrize(("hour", "expected"), [(3599.9, "limit"), (3600.0, "deleted")])
+def test_after_an_hour_one_more_may_go(hour: float, expected: str) -> None:
+    """Counted from the first of the last three; a refused one does not count."""
+    start = Start()
+    for _ in range(4):
+        start.delete()
+    start.now = hour
+
+    assert [event.answer for event in start.delete().events] == [expected]
+
+
+def test_what_a_person_deletes_is_neither_counted_nor_told() -> None:
+    """It is the user's own webhook, or the user's own wish."""
+    start = Start()
+    rulings = [start.delete(is_start=False, drops=True) for _ in range(5)]
+
+    assert rulings == [bootstrap.Ruling()] * 5

@@ -110,7 +110,7 @@ def test_standing_by_in_the_middle_of_an_episode_is_told_and_noted() -> None:
     """With the 409s that it took."""
     told = Told()
     told.chronicle.began(Kind.RIVAL, 1, stands_by=False)
-    told.chronicle.stood_by(RIVAL)
+    told.chronicle.stood_by(RIVAL, events.Why.NEW)
 
     assert told.of(events.StoodBy) == [events.StoodBy(bot_id=BOT, kind=Kind.RIVAL, conflicts=3)]
     assert told.claims.noted[-1] == Episode(kind=Kind.RIVAL, since=50_000.0, conflicts=3, stands_by=True)
@@ -120,7 +120,7 @@ def test_an_episode_that_began_with_standing_by_says_so_in_one_line() -> None:
     """The opening has told it."""
     told = Told()
     told.chronicle.began(Kind.RIVAL, 1, stands_by=True)
-    told.chronicle.stood_by(RIVAL)
+    told.chronicle.stood_by(RIVAL, events.Why.NEW)
 
     assert told.of(events.StoodBy) == []
 
@@ -131,7 +131,7 @@ def test_after_a_come_back_standing_by_is_told_again() -> None:
     told.chronicle.began(Kind.RIVAL, 1, stands_by=True)
     told.chronicle.came_back(RIVAL)
     assert told.claims.noted[-1] == Episode(kind=Kind.RIVAL, since=50_000.0, conflicts=3)
-    told.chronicle.stood_by(RIVAL)
+    told.chronicle.stood_by(RIVAL, events.Why.NEW)
 
     assert len(told.of(events.StoodBy)) == 1
 

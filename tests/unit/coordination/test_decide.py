@@ -16,7 +16,7 @@ from onepoller.coordination.decide import (
     next_holder,
     successor_asked_for,
 )
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
@@ -33,6 +33,7 @@ from onepoller.coordination.situation import (
     HandOn,
     HandoverAsked,
     HandoverFailed,
+    Happening,
     Overslept,
     PassClaim,
     Policy,
@@ -389,6 +390,35 @@ def test_an_established_poller_answers_a_409_as_hold_does() -> None:
 
     assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0))
     assert (decision.state.renew_at, decision.state.insist_until) == (1.5, 103.0)
+
+
+@pytest.mark.parametrize(
+    ("state", "happened", "policy", "expected"),
+    [
+        pytest.param(POLLING, rival(), AUTO, Why.NEW, id="on trial"),
+        pytest.param(
+            replace(ESTABLISHED, insist_until=-1.0), rival(), AUTO, Why.INSISTED, id="for long enough"
+        ),
+        pytest.param(
+            replace(ESTABLISHED, quick_conflicts=29), rival(elapsed=0.1), AUTO, Why.REFUSED, id="refused"
+        ),
+        pytest.param(ESTABLISHED, RivalSeen(), AUTO, Why.SEEN, id="it came while our calls failed"),
+        pytest.param(replace(POLLING, came_back=True), rival(), AUTO, Why.CAME_BACK, id="it was not gone"),
+        pytest.param(POLLING, rival(), Policy(on_rival=OnRival.YIELD), Why.TOLD, id="yield"),
+        pytest.param(
+            replace(POLLING, came_back=True),
+            rival(),
+            Policy(on_rival=OnRival.YIELD),
+            Why.CAME_BACK,
+            id="yield, and it was not gone",
+        ),
+    ],
+)
+def test_who_stands_by_says_why(state: State, happened: Happening, policy: Policy, expected: Why) -> None:
+    """That the other one was here before us is true of a newcomer only."""
+    told = [a.why for a in decide(state, happened, 0.0, policy).actions if isinstance(a, TellStoodBy)]
+
+    assert told == [expected]
 
 
 def test_an_established_poller_stands_by_once_it_has_insisted_for_its_tenure() -> None:

@@ -65,7 +65,7 @@ def test_a_sign_of_another_kind_ends_the_episode_and_opens_one() -> None:
 
     assert state.episode is not None
     assert told.actions == (
-        TellEpisodeClosed(episode=state.episode, resolution="released"),
+        TellEpisodeClosed(episode=state.episode, resolution="replaced"),
         TellEpisodeOpened(kind=Kind.WEBHOOK_SET),
     )
 

@@ -836,3 +836,78 @@ def test_while_it_holds_on_a_reply_is_handed_over_though_the_deadline_has_passed
             assert result(steps, batch(5)) == batch(5)
         else:
             assert isinstance(steps.send(batch(5)), Await)
+
+
+# What comes again
+
+
+def acknowledged(offset: int) -> Bench:
+    """Make a guard whose framework has acknowledged so far, unheard by Telegram."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(offset=offset)
+    next(steps)
+    with pytest.raises(OSError, match="gone"):
+        steps.throw(OSError("gone"))
+    return bench
+
+
+def test_what_a_framework_has_acknowledged_is_not_given_to_it_again() -> None:
+    """It was started again, and asks from the beginning; the next poll tells Telegram how far it had come."""
+    bench = acknowledged(8)
+    steps = bench.call(offset=0)
+    next(steps)
+    step = steps.send(batch(6, 7, 8))
+
+    assert step == SendPoll(request=Request(offset=8, timeout=10.0))
+    assert bench.of(events.UpdatesDropped) == [
+        events.UpdatesDropped(bot_id=BOT, count=2, reason=events.Dropped.REPEATED)
+    ]
+    assert result(steps, batch(8)) == batch(8)
+
+
+def test_what_it_has_not_acknowledged_comes_again() -> None:
+    """Handed over is not acknowledged: it may never have been worked on."""
+    bench = acknowledged(8)
+    for _ in range(2):
+        steps = bench.call(offset=8)
+        next(steps)
+        assert result(steps, batch(8, 9)) == batch(8, 9)
+
+
+@pytest.mark.parametrize(
+    ("sent", "ids"),
+    [
+        pytest.param(0, (500_000,), id="a queue with new ids, far below"),
+        pytest.param(-1, (700_007,), id="somebody asks for the newest"),
+    ],
+)
+def test_smaller_ids_of_another_queue_and_what_is_asked_for_are_handed_over(
+    sent: int, ids: tuple[int, ...]
+) -> None:
+    """Only what is surely the same update is dropped."""
+    bench = acknowledged(700_008)
+    steps = bench.call(offset=sent)
+    next(steps)
+
+    assert result(steps, batch(*ids)) == batch(*ids)
+
+
+def test_what_comes_though_telegram_was_told_is_handed_over() -> None:
+    """Ids that began anew not far below: it is dropped once, and never twice."""
+    bench = acknowledged(700_008)
+    steps = bench.call(offset=0)
+    next(steps)
+    steps.send(batch(650_000))
+
+    assert result(steps, batch(650_000)) == batch(650_000)
+
+
+def test_a_short_poller_that_starts_again_is_not_kept_waiting_by_what_it_knows() -> None:
+    """The call that finds it is over; the next one asks for what comes after."""
+    bench = acknowledged(8)
+    steps = bench.call(offset=0, timeout=0.0)
+    next(steps)
+    assert result(steps, batch(7)) is NOTHING
+
+    assert next(bench.call(offset=0, timeout=0.0)) == SendPoll(request=Request(offset=8, timeout=0.0))

@@ -175,6 +175,53 @@ def test_a_claim_that_was_let_go_is_passed_on_as_of_then() -> None:
     assert time.incumbency.to_pass_on(GONE) == Standing(tenure=100.0, at=50_000.0)
 
 
+def test_who_is_on_trial_has_nothing_to_pass_on() -> None:
+    """A bot that crashes every few seconds would skip look and trial each time."""
+    time = Time()
+    time.incumbency.lost(ON_TRIAL)
+
+    assert time.incumbency.to_pass_on(ON_TRIAL) is None
+    assert time.incumbency.taken(NEW) is None
+
+
+def test_meanwhile_the_claim_says_when_a_trial_will_be_over() -> None:
+    """5 s of looking and 8 s of trial from now, by the wall clock."""
+    assert Time().incumbency.to_note(ON_TRIAL) == Standing(tenure=0.0, at=50_013.0)
+
+
+@pytest.mark.parametrize(("silence", "expected"), [(15.0, 115.0), (15.1, None)])
+def test_what_stalled_for_too_long_is_not_passed_on(silence: float, expected: float | None) -> None:
+    """However long the peer has waited: somebody else may have begun to poll."""
+    time = Time()
+    time.incumbency.answered()
+    time.pass_(silence)
+    time.incumbency.lost(time.established(115.0), deaf=True)
+    standing = time.incumbency.to_pass_on(GONE)
+
+    assert (standing and standing.tenure) == expected
+
+
+@pytest.mark.parametrize(
+    ("before", "opened", "expected"),
+    [
+        pytest.param(3.0, 40.0, 0.0, id="who parks meanwhile would have ended it"),
+        pytest.param(15.1, 40.0, 55.1, id="somebody may have come before it was sent"),
+        pytest.param(3.0, 50.1, 53.1, id="longer than its time-out: frozen"),
+    ],
+)
+def test_a_poll_that_breaks_off_was_parked_until_then(before: float, opened: float, expected: float) -> None:
+    """Of a poll with a time-out of 50 s."""
+    time = Time()
+    time.incumbency.answered()
+    time.pass_(before)
+    silence = time.incumbency.silence
+    time.sleep(opened)
+    time.incumbency.broke_off(silence, timeout=50.0)
+
+    assert time.incumbency.absence == pytest.approx(expected)
+    assert time.incumbency.silence == pytest.approx(before + opened)
+
+
 def test_who_never_had_the_claim_passes_nothing_on() -> None:
     """A wish that is withdrawn."""
     assert Time().incumbency.to_pass_on(GONE) is None

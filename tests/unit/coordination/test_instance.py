@@ -588,6 +588,21 @@ def test_a_bot_that_is_retired_is_released() -> None:
     world_test(body)
 
 
+def test_deleted_webhooks_are_counted_on_where_polling_is_stopped_and_started_again() -> None:
+    """Three within an hour, whoever the guard is."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        before = a.instance.guards[BOT]
+        a.instance.retire(before)
+
+        assert a.instance.guard(BOT) is not before
+        assert a.instance.guard(BOT).deletions is before.deletions
+
+    world_test(body)
+
+
 def test_a_bot_that_is_retired_and_called_for_again_is_granted_to_its_new_guard() -> None:
     """Its place in the line outlives the retired guard."""
 

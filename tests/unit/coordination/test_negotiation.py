@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable, Collection
 from dataclasses import replace
 from types import SimpleNamespace
 from typing import Any, cast
@@ -11,14 +12,25 @@ import pytest
 
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
-from onepoller.coordination.identity import BotId, own_identity
+from onepoller.coordination.identity import BotId, SessionId, own_identity
 from onepoller.coordination.negotiation import GATHER_LIMIT, GATHER_STEP, MANY, Negotiation
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.memory import MemoryStore
-from onepoller.coordination.stores.seam import Batch, Claim, Session, Standing, Swap, Swapped
+from onepoller.coordination.stores.seam import (
+    Batch,
+    Claim,
+    Episode,
+    Session,
+    Snapshot,
+    Standing,
+    Swap,
+    Swapped,
+)
+from onepoller.coordination.tenure import on_trial
 from onepoller.testing.virtual import run_virtual
 
 
@@ -179,13 +191,35 @@ class Holder:
         """What a successor goes on with."""
         return Standing(tenure=70.0, at=asyncio.get_running_loop().time())
 
+    def to_note(self, _: object) -> Standing:
+        """What the claim says meanwhile."""
+        return on_trial(asyncio.get_running_loop().time())
+
+
+class ForgetfulStore(MemoryStore):
+    """As a store on a server: of who is over it knows nothing any more."""
+
+    def __init__(self, clock: Callable[[], float]) -> None:
+        super().__init__(clock=clock)
+        self._forgotten: set[SessionId] = set()
+
+    def forget_silence_of(self, session: SessionId) -> None:
+        """From now on."""
+        self._forgotten.add(session)
+
+    async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
+        """Without those who were forgotten."""
+        seen = await super().read(bots)
+        known = {one: record for one, record in seen.sessions.items() if one not in self._forgotten}
+        return replace(seen, sessions=known)
+
 
 class Line:
     """Sessions of one store on virtual time, and the guards that stand in its line."""
 
     def __init__(self) -> None:
         self.loop = asyncio.get_running_loop()
-        self.store = MemoryStore(clock=self.loop.time)
+        self.store = ForgetfulStore(clock=self.loop.time)
 
     async def come(self) -> tuple[Negotiation, Any]:
         """A process whose first call waits for the bot."""
@@ -250,7 +284,7 @@ def test_what_was_let_go_is_taken_up_within_15_s(after: float, expected: Standin
 @pytest.mark.parametrize(
     ("after", "expected"),
     [
-        pytest.param(15.0, Standing(tenure=0.0, at=0.0), id="a process that is started again goes on"),
+        pytest.param(15.0, Standing(tenure=0.0, at=13.0), id="a process that is started again goes on"),
         pytest.param(15.5, None, id="one that comes later is new"),
     ],
 )
@@ -273,20 +307,93 @@ def test_a_dead_holder_is_followed_within_15_s_of_its_last_beat(
     run_virtual(body())
 
 
-def test_who_stood_in_line_follows_a_dead_holder_whenever_that_is_seen() -> None:
-    """It saw the holder alive."""
+@pytest.mark.parametrize(
+    ("after", "expected"),
+    [
+        pytest.param(15.0, Standing(tenure=0.0, at=13.0), id="it saw the holder alive a moment ago"),
+        pytest.param(15.5, None, id="somebody else may have come meanwhile"),
+    ],
+)
+def test_who_stood_in_line_follows_a_dead_holder_that_is_seen_within_15_s(
+    after: float, expected: Standing | None
+) -> None:
+    """A peer that was frozen itself is new where it wakes up too late."""
 
     async def body() -> None:
         line = Line()
         first, _ = await line.come()
         second, taker = await line.come()
         await asyncio.sleep(100)
+        await line.store.beat(first.session)
         line.store.kill(first.session.id)
-        await asyncio.sleep(20)
+        await asyncio.sleep(after)
         await second.changed(None)
         await second.settle_due()
 
-        assert taker.claim.standing == Standing(tenure=0.0, at=0.0)
+        assert taker.claim.standing == expected
+
+    run_virtual(body())
+
+
+def test_a_fleet_that_is_taken_over_in_batches_is_followed_as_a_whole() -> None:
+    """The first batch ends the dead session; what a store says of its silence then is not news."""
+
+    async def body() -> None:
+        line = Line()
+        first, _ = await line.come()
+        others: Any = Holder()
+        others.bot_id = BotId(43)
+        first.want(others, Answer())
+        await first.settle_due()
+        await asyncio.sleep(100)
+        await line.store.beat(first.session)
+        line.store.kill(first.session.id)
+        await asyncio.sleep(2)
+        second, taker = await line.come()
+        line.store.forget_silence_of(first.session.id)
+        last: Any = Holder()
+        last.bot_id = BotId(43)
+        second.want(last, Answer())
+        await second.settle_due()
+
+        assert taker.claim.standing == Standing(tenure=0.0, at=13.0)
+        assert last.claim is not None
+        assert last.claim.standing == Standing(tenure=0.0, at=13.0)
+
+    run_virtual(body())
+
+
+def test_an_episode_is_noted_with_the_standing_that_its_holder_has_by_now() -> None:
+    """Who came back from a rival, and is on trial, does not leave its old standing behind."""
+
+    async def body() -> None:
+        line = Line()
+        first, _ = await line.come()
+        await asyncio.sleep(100)
+        first.note_episode(BotId(42), Episode(kind=Kind.RIVAL, since=0.0))
+        await first.settle_due()
+
+        claim = (await line.store.read({BotId(42)})).claims[BotId(42)]
+        assert claim.standing == Standing(tenure=0.0, at=113.0)
+
+    run_virtual(body())
+
+
+def test_a_standing_that_is_gone_is_noted_and_an_open_episode_stays() -> None:
+    """A holder that was silent for too long is new, whoever asks."""
+
+    async def body() -> None:
+        line = Line()
+        first, _ = await line.come()
+        episode = Episode(kind=Kind.RIVAL, since=0.0)
+        first.note_episode(BotId(42), episode)
+        await first.settle_due()
+        await asyncio.sleep(100)
+        first.note_standing(BotId(42))
+        await first.settle_due()
+
+        claim = (await line.store.read({BotId(42)})).claims[BotId(42)]
+        assert (claim.episode, claim.standing) == (episode, Standing(tenure=0.0, at=113.0))
 
     run_virtual(body())
 

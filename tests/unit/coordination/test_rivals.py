@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Generator
+from concurrent.futures import Future
 from typing import Any
 
 import pytest
 
-from onepoller.coordination.rivals import Peeks, RivalWatch, Verdict
+from onepoller.coordination.events import Look
+from onepoller.coordination.rivals import Found, Peeks, RivalWatch, Sent, Verdict, WebhookShown
 from onepoller.coordination.wire import Ask, Await, Delivered, Ended, Refused, Request, SendPoll, Step
 
 NOBODY_WAITS = {"url": "", "pending_update_count": 0}
@@ -32,6 +34,7 @@ class Watching:
         self.draws: list[float] = []
         self._chance = chance
         self.watch = RivalWatch()
+        self.changed: Future[None] = Future()
 
     def monotonic(self) -> float:
         """The test's clock."""
@@ -41,13 +44,19 @@ class Watching:
         """What the test has drawn, else always the same."""
         return self.draws.pop(0) if self.draws else self._chance
 
+    def send(self, look: Look, request: Request) -> Sent:
+        """As a guard sends it: a probe waits, a peek does not."""
+        assert (look is Look.PROBE) is bool(request.timeout)
+        end: Delivered | Refused | Ended | None = yield SendPoll(request=request)
+        return end
+
     def look(
         self, deadline: float = 1e9, *, seconds: float = 8.0, crowd: float = 1.0
-    ) -> Generator[Step, Any, Verdict | None]:
+    ) -> Generator[Step, Any, Found | None]:
         """One step of the watch."""
         return self.watch.look(self, deadline, seconds=seconds, crowd=crowd)
 
-    def until(self, kind: type[Step], answer: object, *, call: float = 1e9, **how: float) -> Verdict | None:
+    def until(self, kind: type[Step], answer: object, *, call: float = 1e9, **how: float) -> Found | None:
         """Wait until it does this, and answer it; the verdict of that step. Calls last so many seconds."""
         while True:
             steps = self.look(self.now + call, **how)
@@ -63,8 +72,8 @@ class Watching:
                     steps.send(answer)
             except StopIteration as done:
                 if not isinstance(step, Await):
-                    verdict: Verdict | None = done.value
-                    return verdict
+                    found: Found | None = done.value
+                    return found
 
     def next(self, call: float = 1e9) -> Step:
         """What it does next, after waiting; unanswered."""
@@ -151,6 +160,94 @@ def test_in_a_crowd_each_is_asked_for_more_slowly() -> None:
     watching.until(Ask, NOBODY_WAITS, crowd=5.0)
 
     assert watching.now == 30.0
+
+
+def test_in_a_crowd_each_is_looked_at_more_slowly() -> None:
+    """As many peeks as ever, so they say as much as ever."""
+    watching = Watching()
+    watching.until(Ask, waiting(1), crowd=5.0)
+    began, peeked = watching.now, 1
+    while (verdict := watching.until(SendPoll, batch(7), crowd=5.0)) is None:
+        peeked += 1
+
+    assert (verdict, peeked, watching.now - began) == (Verdict.FREE, 5, 40.0)
+
+
+@pytest.mark.parametrize(("chance", "expected"), [(0.0, 200.0), (1.0, 400.0)])
+def test_in_a_crowd_probes_are_as_much_rarer(chance: float, expected: float) -> None:
+    """They are polls of 8 s each."""
+    watching = Watching()
+    watching.draws = [chance]
+    next(watching.look(crowd=5.0))
+
+    assert watching.watch.next_probe == expected
+
+
+def test_it_waits_for_whatever_changes() -> None:
+    """A handover need not wait until the next question is due."""
+    watching = Watching()
+    step = next(watching.look())
+
+    assert isinstance(step, Await)
+    assert step.future is watching.changed
+
+
+def test_a_webhook_that_shows_ends_the_watch() -> None:
+    """The rival is refused as we are: it is not the one to wait for."""
+    watching = Watching()
+    info = {"url": "https://bots.example/secret", "pending_update_count": 3}
+
+    assert watching.until(Ask, info) == WebhookShown(info=info)
+
+
+@pytest.mark.parametrize(
+    "refused",
+    [
+        Refused(status=401, text="Unauthorized", reply=""),
+        Refused(status=409, text="Conflict: can't use getUpdates method while webhook is active", reply=""),
+        Refused(status=409, text="Conflict: terminated by setWebhook request", reply=""),
+    ],
+)
+@pytest.mark.parametrize("with_probe", [False, True])
+def test_what_refuses_everybody_ends_the_watch(refused: Refused, *, with_probe: bool) -> None:
+    """A token that is no good any more, a webhook: whether a peek meets it or a probe."""
+    watching = probing() if with_probe else Watching()
+    if not with_probe:
+        watching.until(Ask, waiting(1))
+
+    assert watching.until(SendPoll, refused) == refused
+
+
+@pytest.mark.parametrize("status", [429, 502])
+def test_what_passes_by_itself_does_not_end_the_watch(status: int) -> None:
+    """It is asked again three seconds later; the framework notices nothing."""
+    watching = Watching()
+    watching.until(Ask, waiting(1))
+
+    assert watching.until(SendPoll, Refused(status=status, text="", reply="")) is None
+
+
+def test_questions_that_are_not_answered_are_followed_by_a_peek() -> None:
+    """The second in a row: what a question does not tell, the answer to a peek does."""
+    watching = Watching()
+    watching.until(Ask, None)
+    watching.until(Ask, NOBODY_WAITS)
+    watching.until(Ask, None)
+    watching.until(Ask, None)
+    then = watching.now
+
+    assert isinstance(watching.next(), SendPoll)
+    assert watching.now == then
+
+
+def test_a_watch_goes_on_with_the_probe_of_whoever_watched_before() -> None:
+    """Else no probe ever came where the claim changes hands more often than every 40 s."""
+    watching = Watching()
+    watching.watch = RivalWatch(next_probe=1.0)
+    step = watching.next()
+
+    assert isinstance(step, SendPoll)
+    assert (step.request.timeout, watching.now) == (8.0, 1.0)
 
 
 def test_nothing_is_asked_after_the_calls_own_time() -> None:
@@ -251,11 +348,11 @@ def test_every_40_to_80_seconds_there_is_a_probe(chance: float, expected: float)
     assert watching.now == expected
 
 
-def probing() -> Watching:
+def probing(*, call: float = 1e9) -> Watching:
     """The probe is due."""
     watching = Watching()
-    while isinstance(watching.next(), Ask):
-        watching.until(Ask, NOBODY_WAITS)
+    while isinstance(watching.next(call), Ask):
+        watching.until(Ask, NOBODY_WAITS, call=call)
     return watching
 
 
@@ -265,8 +362,8 @@ def test_eight_seconds_without_a_409_say_that_nobody_polls() -> None:
 
 
 def test_a_probe_goes_on_over_the_calls_of_the_framework() -> None:
-    """A call of three seconds holds three of the eight."""
-    watching = probing()
+    """Calls of three seconds hold three of the eight."""
+    watching = probing(call=3.0)
     began = watching.now
     verdicts = [watching.until(SendPoll, batch(), call=3.0) for _ in range(3)]
 
@@ -274,9 +371,35 @@ def test_a_probe_goes_on_over_the_calls_of_the_framework() -> None:
     assert watching.now - began == 8.0
 
 
+@pytest.mark.parametrize(
+    ("left", "expected"),
+    [
+        pytest.param(3.9, 60.0 + 3.9 + 0.5 * 6.0, id="somewhere in the next call"),
+        pytest.param(4.0, 60.0, id="in this one, and the rest of it in the next"),
+    ],
+)
+def test_a_probe_is_not_begun_at_the_end_of_a_call(left: float, expected: float) -> None:
+    """The rival's 409 may be held for 3 s: a second piece would evict it again."""
+    watching = probing(call=10.0)
+    assert watching.now == 60.0
+    next(watching.look(watching.now + left))
+
+    assert watching.watch.next_probe == expected
+
+
+def test_a_framework_whose_calls_have_become_short_is_probed_for_all_the_same() -> None:
+    """A probe is put off once."""
+    watching = probing(call=10.0)
+    while isinstance(step := watching.next(3.0), Ask):
+        watching.until(Ask, NOBODY_WAITS, call=3.0)
+
+    assert isinstance(step, SendPoll)
+    assert watching.now < 70.0
+
+
 def test_a_409_to_a_probe_says_that_somebody_is_there() -> None:
     """The seconds before it do not count; the next probe is due in 40 to 80 s, and lasts 8 s again."""
-    watching = probing()
+    watching = probing(call=3.0)
     watching.until(SendPoll, batch(), call=3.0)
     watching.refuse(seconds=1.0)
     then = watching.now

@@ -20,6 +20,8 @@ TRIED = State(role=Role.POLLING, term=Term(1))
 ESTABLISHED = replace(TRIED, established_at=NOW - 100.0)
 FREE = Claim(bot_id=BotId(42), term=Term(3), since=400.0)
 HELD = replace(FREE, holder=SessionId("a"))
+PROVED = Standing(tenure=0.0, at=413.0)
+"""5 s of looking and 8 s of trial after its term began."""
 LET_GO = Standing(tenure=70.0, at=900.0)
 """Written when a holder let go."""
 
@@ -38,11 +40,23 @@ def rival_has_it(*, stands_by: bool) -> Episode:
         pytest.param(replace(FREE, standing=LET_GO), False, 0.0, 915.1, None, id="let go longer ago"),
         pytest.param(replace(FREE, standing=LET_GO), True, 0.0, 9e9, LET_GO, id="who waited saw it alive"),
         pytest.param(
-            HELD, False, 15.0, NOW, Standing(tenure=0.0, at=400.0), id="a first holder's counts from its term"
+            HELD, False, 15.0, NOW, PROVED, id="a first holder's counts from when its trial was over"
+        ),
+        pytest.param(HELD, False, 0.0, 413.0, PROVED, id="it has just been over"),
+        pytest.param(HELD, True, 0.0, 412.9, None, id="who dies on trial leaves nothing"),
+        pytest.param(HELD, False, 10.0, 422.9, None, id="nor where it lay dead for a while"),
+        pytest.param(HELD, True, 15.1, NOW, None, id="nobody follows who was silent for so long"),
+        pytest.param(
+            replace(HELD, standing=Standing(tenure=0.0, at=990.0)),
+            True,
+            11.0,
+            NOW,
+            None,
+            id="who became a newcomer again, and died before it had proved itself",
         ),
         pytest.param(HELD, False, 15.1, NOW, None, id="a holder that died longer ago is not followed"),
         pytest.param(
-            HELD, True, math.inf, NOW, Standing(tenure=0.0, at=400.0), id="but by who waited beside it"
+            HELD, True, math.inf, NOW, PROVED, id="but by who waited beside it, where nothing is known"
         ),
         pytest.param(
             replace(HELD, standing=LET_GO),
@@ -197,29 +211,39 @@ def test_the_end_of_insisting_is_drawn_once_in_a_fight() -> None:
     assert tenure.insists(fighting, 1.0, NOW + 73.0) is None
 
 
+@pytest.mark.parametrize(("quick", "is_insisting"), [(29, True), (30, False)])
+def test_nobody_insists_whom_the_server_refuses_all_the_time(quick: int, *, is_insisting: bool) -> None:
+    """The published server holds the second 409 for 3 s: this one knows who the newcomer is."""
+    state = tenure.insists(replace(ESTABLISHED, quick_conflicts=quick), 1.0, NOW)
+
+    assert (state is not None) is is_insisting
+
+
 def test_who_stands_by_has_no_tenure_and_no_look_of_its_own() -> None:
     """It watches; when it comes back it begins as on the first day."""
     fighting = replace(ESTABLISHED, trial=3.0, look=2.5, look_at=NOW, insist_until=NOW)
 
-    assert tenure.stood_by(fighting) == replace(TRIED, yielding=True)
+    assert tenure.stood_by(fighting, NOW) == replace(TRIED, yielding=True)
 
 
 @pytest.mark.parametrize(
-    ("came_back", "before", "expected"),
+    ("ago", "before", "expected"),
     [
-        pytest.param(False, 8.0, 8.0, id="who was never back was not wrong about it"),
-        pytest.param(True, 8.0, 16.0, id="a come-back that is undone doubles the next look"),
-        pytest.param(True, 512.0, 900.0, id="to a quarter of an hour at most"),
-        pytest.param(True, 900.0, 900.0, id="and stays there"),
+        pytest.param(math.inf, 8.0, 8.0, id="who was never back was not wrong about it"),
+        pytest.param(0.1, 8.0, 16.0, id="a come-back that is undone doubles the next look"),
+        pytest.param(89.9, 16.0, 32.0, id="also where it was a long handler"),
+        pytest.param(90.0, 32.0, 8.0, id="who shows after that had been gone"),
+        pytest.param(5.0, 512.0, 900.0, id="to a quarter of an hour at most"),
+        pytest.param(5.0, 900.0, 900.0, id="and stays there"),
     ],
 )
 def test_how_long_the_next_look_is(
-    came_back: bool,
+    ago: float,
     before: float,
     expected: float,
 ) -> None:
     """Coming back to a rival that is still there costs it messages."""
-    state = tenure.stood_by(replace(TRIED, came_back=came_back, watch_for=before))
+    state = tenure.stood_by(replace(TRIED, came_back=True, back_at=NOW - ago, watch_for=before), NOW)
 
     assert (state.watch_for, state.came_back) == (expected, False)
 
@@ -228,18 +252,19 @@ def test_who_comes_back_is_on_a_new_trial() -> None:
     """What waits was not taken; whether somebody is parked the trial will show."""
     state = tenure.came_back(replace(TRIED, yielding=True, trial=5.0, watch_for=64.0), NOW, unopposed=False)
 
-    assert state == replace(TRIED, came_back=True, watch_for=64.0)
+    assert state == replace(TRIED, came_back=True, back_at=NOW, watch_for=64.0)
 
 
 def test_an_unopposed_probe_was_the_trial() -> None:
-    """It lasted as long as one, so the next look is a short one again."""
-    state = tenure.came_back(replace(TRIED, yielding=True, watch_for=64.0), NOW, unopposed=True)
+    """It lasted as long as one."""
+    state = tenure.came_back(replace(TRIED, yielding=True), NOW, unopposed=True)
 
-    assert state == replace(TRIED, established_at=NOW)
+    assert state == replace(TRIED, established_at=NOW, back_at=NOW)
 
 
-def test_a_trial_that_is_passed_forgives_the_come_backs_before_it() -> None:
-    """The next one was not undone: it begins with the short look."""
-    state = tenure.answered(replace(TRIED, came_back=True, watch_for=64.0), 8.0, NOW)
+def test_a_trial_that_is_passed_does_not_forgive_the_come_back_before_it() -> None:
+    """A rival whose handlers last longer than look and trial would be disturbed each time for ever."""
+    state = tenure.answered(replace(TRIED, came_back=True, back_at=NOW - 9.0, watch_for=16.0), 8.0, NOW)
+    assert (state.came_back, state.established_at) == (False, NOW)
 
-    assert (state.came_back, state.watch_for) == (False, 8.0)
+    assert tenure.stood_by(state, NOW + 30.0).watch_for == 32.0

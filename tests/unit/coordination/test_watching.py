@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -13,11 +15,16 @@ from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
+from onepoller.coordination.situation import RivalGone
 from onepoller.coordination.stores.seam import Claim, Episode, Standing
 from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Manners, Refused, Request, SendPoll
 from tests.unit.coordination.bench import BOT, EMPTY, PLAIN, RIVAL, Bench, W, batch, result
 
 WEBHOOK = Refused(status=409, text=W, reply="")
+
+
+class ReadTimeout(Exception):
+    """As HTTP clients name it."""
 
 
 def newcomer(manners: Manners = PLAIN, **settings: Any) -> Bench:
@@ -280,6 +287,117 @@ def test_a_failed_call_costs_the_tenure_where_it_lasted_too_long(
     assert (bench.guard.state.established_at is not None) is is_kept
 
 
+@pytest.mark.parametrize(
+    ("opened", "end", "expected"),
+    [
+        pytest.param(7.9, Ended.INTERRUPTED, None, id="a trial that was not over"),
+        pytest.param(8.0, Ended.INTERRUPTED, 0.0, id="a trial that a handover cut short was over"),
+        pytest.param(8.0, Ended.OVERDUE, None, id="who was frozen knows nothing"),
+        pytest.param(8.0, asyncio.CancelledError(), 0.0, id="the same where the framework stops"),
+        pytest.param(8.0, ReadTimeout("too long"), None, id="a connection that may have been dead"),
+    ],
+)
+def test_a_poll_that_is_ended_by_us_was_a_trial_too(
+    opened: float, end: Ended | BaseException, expected: float | None
+) -> None:
+    """An idle newcomer's first poll may last a minute: its successor is none."""
+    bench = newcomer()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    steps.send(EMPTY)
+    bench.later(opened)
+    with contextlib.suppress(BaseException):
+        if isinstance(end, Ended):
+            steps.send(end)
+        else:
+            steps.throw(end)
+    standing = bench.guard.incumbency.to_pass_on(bench.guard.state)
+
+    assert (standing and standing.tenure) == expected
+
+
+def test_a_409_that_ends_a_long_first_poll_meets_somebody_on_trial() -> None:
+    """Nobody else had parked until then, and now somebody has: the newcomer yields."""
+    bench = newcomer()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    steps.send(EMPTY)
+    bench.later(20.0)
+    steps.send(RIVAL)
+
+    assert bench.guard.state.yielding
+
+
+@pytest.mark.parametrize(
+    ("error", "is_kept"),
+    [
+        pytest.param(ConnectionResetError("gone"), True, id="the connection broke just now"),
+        pytest.param(ReadTimeout("too long"), False, id="or at some moment since it was sent"),
+    ],
+)
+def test_an_idle_incumbent_whose_long_poll_breaks_off_keeps_its_tenure(
+    error: Exception, *, is_kept: bool
+) -> None:
+    """It was parked for 40 s, and a rival would have ended it with a 409; that it was cut off shows late."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(40.0)
+    with pytest.raises(type(error)):
+        steps.throw(error)
+
+    assert (bench.guard.state.established_at is not None) is is_kept
+    assert bench.guard.state.look == 2.5
+    assert (("note_standing",) in bench.claims.said) is not is_kept
+
+
+def test_an_error_that_telegram_answers_after_a_while_costs_no_tenure() -> None:
+    """A 502 after 40 s came over a connection that was open all the time."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(40.0)
+    result(steps, Refused(status=502, text="Bad Gateway", reply=""))
+
+    assert bench.guard.state.established_at is not None
+
+
+@pytest.mark.parametrize(("away", "is_sign"), [(10.0, True), (20.0, False)])
+def test_a_gap_behind_a_cut_off_is_no_rival_of_now(away: float, *, is_sign: bool) -> None:
+    """Somebody polled for us meanwhile. A look has shown nobody; if both stood by, none would poll."""
+    bench = established()
+    result(polled(bench), batch(5))
+    bench.later(away)
+    steps = polled(bench, 6)
+    with pytest.raises(ReadTimeout):
+        steps.throw(ReadTimeout("too long"))
+    steps = bench.call(offset=6)
+    assert is_peek(next(steps))
+    assert isinstance(steps.send(EMPTY), SendPoll)
+    result(steps, batch(9))
+
+    assert [gap.missed for gap in bench.of(events.UpdateGap)] == [3]
+    assert (bench.guard.state.episode is not None) is is_sign
+
+
+def test_two_calls_that_fail_in_a_row_are_no_parked_poll() -> None:
+    """The second was sent when nobody had heard us for longer than 15 s."""
+    bench = established()
+    bench.guard.incumbency.answered()
+    for seconds in (40.0, 5.0):
+        steps = bench.call(timeout=50.0)
+        next(steps)
+        bench.later(seconds)
+        with pytest.raises(OSError, match="gone"):
+            steps.throw(OSError("gone"))
+        bench.later(16.0)
+        bench.guard.state = replace(bench.guard.state, look=0.0)
+
+    assert bench.guard.state.established_at is None
+
+
 def test_who_has_overslept_looks_and_is_a_newcomer_again() -> None:
     """More than a minute without an answer: freeze, sleep, a long handler."""
     bench = established()
@@ -428,3 +546,210 @@ def test_a_peek_that_does_not_come_back_counts_as_an_error() -> None:
     with pytest.raises(TimeoutError, match="bot 42 did not come back in time"):
         steps.send(Ended.OVERDUE)
     assert bench.guard.state.failing_since == bench.now
+
+
+def standing_by(*, timeout: float = 1e6, **episode: Any) -> tuple[Bench, Steps, Any]:
+    """Make a guard under `auto` that goes on standing by for a rival, its call, and the call's first step."""
+    bench = Bench(on_rival=OnRival.AUTO)
+    known = Episode(kind=Kind.RIVAL, since=0.0, stands_by=True, **episode)
+    bench.grant(claim=Claim(bot_id=BOT, episode=known))
+    steps = bench.call(timeout=timeout)
+    return bench, steps, next(steps)
+
+
+def until(bench: Bench, steps: Steps, step: Any, kind: type) -> Any:
+    """Wait, with nothing pending, until it does this."""
+    while not isinstance(step, kind):
+        if isinstance(step, Await):
+            step = wait(bench, steps, step)
+        else:
+            assert isinstance(step, Ask)
+            step = steps.send({"url": "", "pending_update_count": 0})
+    return step
+
+
+def test_a_webhook_that_is_set_while_we_stand_by_blocks_us() -> None:
+    """It is told with its host, no 409 is counted, and getWebhookInfo tells when it is gone."""
+    bench, steps, step = standing_by()
+    until(bench, steps, step, Ask)
+    step = steps.send({"url": "https://bots.example/secret", "pending_update_count": 0})
+
+    assert bench.guard.state.role is Role.BLOCKED
+    assert [(e.kind, e.detail) for e in bench.of(events.EpisodeOpened)] == [
+        (Kind.WEBHOOK_ACTIVE, "bots.example")
+    ]
+    assert (bench.of(events.ConflictSeen), bench.guard.conflicts) == ([], 0)
+    assert isinstance(step, Ask)
+    assert isinstance(steps.send({"url": ""}), SendPoll)
+
+
+def test_a_token_that_is_refused_while_we_stand_by_is_told_and_handed_on() -> None:
+    """A question has no status, so after two without an answer a peek asks: within seconds."""
+    bench, steps, step = standing_by()
+    for _ in range(2):
+        until(bench, steps, step, Ask)
+        step = steps.send(None)
+    began = bench.now - 100.0
+    assert is_peek(step)
+    refused = Refused(status=401, text="Unauthorized", reply="401")
+
+    assert result(steps, refused) is refused
+    assert bench.of(events.TokenRefused) == [events.TokenRefused(bot_id=BOT)]
+    assert ("pass_on",) in bench.claims.said
+    assert began <= 7.0
+
+
+def test_who_stands_by_hears_of_a_handover_at_once() -> None:
+    """The peer takes it over as it is; nothing waits for the next question."""
+    bench, steps, step = standing_by()
+    assert isinstance(step, Await)
+    bench.guard.begin_drain()
+
+    assert step.future.done()
+    steps.send(None)
+    assert bench.claims.said[-1] == ("want",)
+
+
+@pytest.mark.parametrize("kind", [Ask, SendPoll])
+def test_nothing_is_asked_or_sent_after_the_sessions_deadline(kind: type) -> None:
+    """A successor may watch already: what is to be sent waits until the session is confirmed."""
+    bench, steps, step = standing_by()
+    if kind is SendPoll:
+        assert bench.guard.rival.next_probe
+        bench.later(200.0)
+        bench.session.deadline = bench.now
+        step = steps.send(None)
+    else:
+        bench.session.deadline = bench.now
+        step = wait(bench, steps, step)
+    assert bench.claims.said[-1] == ("confirm",)
+    assert isinstance(step, Await)
+
+    assert isinstance(steps.send(True), kind)
+
+
+def test_no_peek_before_polling_is_sent_after_the_sessions_deadline() -> None:
+    """A session that turns out to be over sends nothing more."""
+    bench = newcomer()
+    bench.session.deadline = bench.now
+    steps = bench.call()
+    assert isinstance(next(steps), Await)
+    bench.guard.lost(Cause.SESSION)
+    steps.send(False)
+
+    assert bench.claims.said[-2:] == [("confirm",), ("want",)]
+
+
+def test_a_store_that_is_away_keeps_no_call_for_longer_than_its_time() -> None:
+    """The session's deadline has passed and nobody can confirm it: the framework sees a quiet bot."""
+    bench = newcomer()
+    bench.session.deadline = bench.now
+    steps = bench.call(timeout=4.0)
+    step = next(steps)
+    assert isinstance(step, Await)
+    assert step.seconds == 4.0
+    bench.later(4.0)
+
+    assert result(steps, None) is NOTHING
+
+
+def test_the_next_probe_lies_in_the_claim() -> None:
+    """Drawn with the first look, and again after each probe."""
+    bench, steps, step = standing_by()
+    probe = until(bench, steps, step, SendPoll)
+    assert [noted.next_probe for noted in bench.claims.noted if noted] == [bench.now]
+    bench.later(probe.request.timeout)
+    steps.send(RIVAL)
+
+    assert [noted.next_probe for noted in bench.claims.noted if noted][1:] == [bench.now + 60.0]
+
+
+@pytest.mark.parametrize(
+    ("due", "expected"),
+    [
+        pytest.param(130.0, 30.0, id="in half a minute"),
+        pytest.param(90.0, 0.0, id="it is overdue"),
+        pytest.param(9e9, 80.0, id="by a wall clock that was wrong"),
+    ],
+)
+def test_a_successor_makes_the_probe_of_its_predecessor(due: float, expected: float) -> None:
+    """Else none ever came where the claim changes hands more often than every 40 s."""
+    bench, steps, step = standing_by(next_probe=due)
+    until(bench, steps, step, SendPoll)
+
+    assert bench.now - 100.0 == expected
+
+
+def test_a_new_fight_has_a_new_probe() -> None:
+    """What was due in the one before is no business of this one."""
+    bench, steps, step = standing_by(next_probe=130.0)
+    bench.guard.apply(RivalGone())
+    bench.guard.conflict_met(RIVAL.text, 1.0)
+
+    assert bench.guard.chronicle.probe_after is None
+    assert [noted.next_probe for noted in bench.claims.noted if noted] == [0.0, 0.0]
+    steps.close()
+    assert isinstance(step, Await)
+
+
+@pytest.mark.parametrize(
+    ("end", "outcome"),
+    [
+        (EMPTY, events.Outcome.EMPTY),
+        (batch(7), events.Outcome.UPDATES),
+        (RIVAL, events.Outcome.CONFLICT),
+        (ReadTimeout("too long"), events.Outcome.TIMEOUT),
+        (OSError("gone"), events.Outcome.NETWORK_ERROR),
+        (Ended.INTERRUPTED, events.Outcome.CANCELLED),
+    ],
+)
+def test_a_probe_is_told_as_what_it_is(end: Any, outcome: events.Outcome) -> None:
+    """It is no poll, and metrics show it all the same."""
+    bench, steps, step = standing_by()
+    until(bench, steps, step, SendPoll)
+    if isinstance(end, Exception):
+        steps.throw(end)
+    else:
+        steps.send(end)
+
+    assert bench.of(events.LookEnded) == [
+        events.LookEnded(bot_id=BOT, look=events.Look.PROBE, outcome=outcome)
+    ]
+    assert bench.of(events.PollEnded) == []
+
+
+def test_a_peek_before_polling_is_told_too() -> None:
+    """Whether it was answered or not."""
+    bench = newcomer()
+    steps = bench.call()
+    next(steps)
+    with pytest.raises(OSError, match="gone"):
+        steps.throw(OSError("gone"))
+
+    assert bench.of(events.LookEnded) == [
+        events.LookEnded(bot_id=BOT, look=events.Look.PEEK, outcome=events.Outcome.NETWORK_ERROR)
+    ]
+
+
+def test_in_a_crowd_a_webhook_is_asked_for_more_slowly() -> None:
+    """Every 5 s for one bot."""
+    bench = newcomer()
+    bench.claims.crowd = 4.0
+    steps = bench.call(timeout=1e6)
+    next(steps)
+    steps.send(WEBHOOK)
+    step = steps.send({"url": "https://bots.example/secret"})
+
+    assert isinstance(step, Await)
+    assert step.seconds == 20.0
+
+
+def test_who_watches_a_webhook_or_a_rival_is_one_of_the_crowd() -> None:
+    """Polling is not watching, nor is the look before it."""
+    bench = newcomer()
+    assert not bench.guard.looks_from_outside
+    bench.guard.conflict_met(RIVAL.text, 1.0)
+    assert bench.guard.looks_from_outside
+    bench.guard.conflict_met(WEBHOOK.text, 1.0)
+
+    assert bench.guard.looks_from_outside

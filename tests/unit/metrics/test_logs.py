@@ -130,6 +130,23 @@ def test_the_same_trouble_is_told_once_in_five_minutes(
     assert len(told(caplog)) == 2
 
 
+def test_that_no_more_webhooks_may_go_is_told_though_deletions_were(
+    lines: LogLines, caplog: pytest.LogCaptureFixture
+) -> None:
+    """One line each within five minutes; and a bot that has gone leaves nothing behind."""
+    answers = ("deleted", "deleted", "deleted", "limit", "limit")
+    for _ in range(2):
+        tell(lines, *(events.WebhookCallGuarded(bot_id=BOT, answer=answer) for answer in answers))
+        lines(events.BotGone(bot_id=BOT))
+
+    assert [record.levelname for record in caplog.records if record.levelno >= logging.WARNING] == [
+        "WARNING",
+        "ERROR",
+        "WARNING",
+        "ERROR",
+    ]
+
+
 def test_the_store_is_well_again_once(lines: LogLines, caplog: pytest.LogCaptureFixture) -> None:
     """Only after a trouble that was told."""
     trouble, well = events.StoreTrouble(text="no space left."), events.StoreTrouble(text="")

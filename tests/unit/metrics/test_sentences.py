@@ -9,7 +9,7 @@ import pytest
 
 from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Event, Outcome
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Event, Outcome, Why
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.metrics.sentences import reminder, sentence
@@ -174,6 +174,36 @@ def certain(
             "INFO bot 42: 3 updates were not handed over (stale_owner); Telegram keeps them",
         ),
         (
+            events.UpdatesDropped(bot_id=BOT, count=3, reason=Dropped.REPEATED),
+            "INFO bot 42: 3 updates came again that had been handed over and acknowledged here",
+        ),
+        (
+            events.EpisodeClosed(
+                bot_id=BOT, kind=Kind.RIVAL, resolution="replaced", seconds=75.0, conflicts=12
+            ),
+            (
+                "WARNING conflict over: bot 42: it is another kind of conflict now after 75 s; "
+                "12 conflict answers, no update is missing"
+            ),
+        ),
+        *(
+            (
+                events.StoodBy(bot_id=BOT, kind=Kind.RIVAL, conflicts=1, why=why),
+                (
+                    f"WARNING bot 42: {says}: I stand by, look from outside and poll again when it is gone "
+                    "(onepoller doctor)"
+                ),
+            )
+            for why, says in (
+                (Why.NEW, "the other program stays, and was here before us"),
+                (Why.INSISTED, "the other program stays, for as long now as I was here before it"),
+                (Why.REFUSED, "Telegram refuses each poll of mine at once, and keeps the other program's"),
+                (Why.SEEN, "another program has begun to poll while I could not"),
+                (Why.CAME_BACK, "the other program was not gone, or has come back"),
+                (Why.TOLD, "another program polls, and on_rival says that it may"),
+            )
+        ),
+        (
             events.Stalled(bot_id=BOT, seconds=900.0),
             (
                 "ERROR bot 42: the framework has not called getUpdates for 15 min, so its claim is given "
@@ -210,6 +240,20 @@ def certain(
             (
                 "ERROR bot 42: deleteWebhook was refused: the bot has a webhook (bot.example). "
                 "If it may go, set on_webhook='delete'"
+            ),
+        ),
+        (
+            guarded("deleted", "bot.example"),
+            (
+                "WARNING bot 42: a webhook that somebody else had set is deleted (bot.example), "
+                "as on_webhook='delete' says"
+            ),
+        ),
+        (
+            guarded("limit", "bot.example"),
+            (
+                "ERROR bot 42: deleteWebhook was refused: a webhook (bot.example) is set again and again. "
+                "End the program that sets it, or revoke the token with @BotFather"
             ),
         ),
         (guarded("delayed"), "WARNING bot 42: a start-up call was answered here: delayed"),

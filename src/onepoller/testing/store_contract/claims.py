@@ -32,7 +32,9 @@ class ClaimPromises(Rig):
             heir=second.id,
             clean=False,
             offset=Offset(value=42, api_root="https://api.test", at=2.5),
-            episode=Episode(kind=Kind.RIVAL, since=3.5, conflicts=7, detail="text", stands_by=True),
+            episode=Episode(
+                kind=Kind.RIVAL, since=3.5, conflicts=7, detail="text", stands_by=True, next_probe=6.5
+            ),
             standing=Standing(tenure=4.5, at=5.5),
         )
         await first.write(claim)
