@@ -178,9 +178,9 @@ def _sent(guard: Guard, look: Look, request: Request) -> Sent:
 
 
 def _is_ours(guard: Guard, deadline: float) -> Generator[Step, Any, bool]:
-    """Whether we may send: after the session's deadline only what it confirms is ours."""
+    """Whether we may send: after the session's deadline only what it confirms is ours, or where we hold on."""
     grant = guard.grant
-    if grant is None or guard.clocks.boot() < grant.session.deadline:
+    if grant is None or guard.fence.is_fresh(grant):
         return grant is not None
     left = max(0.0, deadline - guard.clocks.monotonic())
     confirmed = yield Await(future=guard.claims.confirm(), seconds=min(guard.settings.lease, left))
