@@ -41,8 +41,8 @@ SEEDS ?= 10000
 simulate: .venv/.stamp ## thousands of runs on virtual time, with every promise checked
 	@$(BIN)/python -m tests.simulation --seeds $(SEEDS)
 
-soak: .venv/.stamp ## the acceptance scenarios at full length
-	@$(BIN)/pytest -m soak --timeout 3600
+soak: .venv/.stamp ## the acceptance scenarios at full length; ENGINE=redis: faults of that store, by the thousand
+	@$(BIN)/pytest -m soak --timeout 3600 $(if $(ENGINE),tests/e2e/engines/test_faults.py -k $(ENGINE))
 
 # Nothing is started: a policy of Debian's own keeps services down while their packages are installed.
 servers: ## install the servers that some tests start (Debian, as root)

@@ -1,0 +1,184 @@
+"""What goes wrong in a run, from one seed: one fault after the other, now and then two at once.
+
+A *strike* is one fault on one worker, or on the server and so on everybody. How it counts: a cycle is one
+fault on one claim, so a strike on a worker counts the claims that it believed in at that moment, and one on
+the server those that anybody did.
+"""
+
+from __future__ import annotations
+
+import random
+import time
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
+
+from onepoller.coordination.identity import boot_clock
+from tests.e2e.engines.crew import Crew
+from tests.e2e.engines.fault_proxy import Way
+from tests.e2e.engines.history import History
+from tests.e2e.engines.servers import Server
+
+TWICE = 0.25
+"""How often two workers are struck at once."""
+GRACE = 3.0
+"""After a fault of the server everybody has a lease and so many seconds to come back."""
+ON_PROCESSES = ("kill", "freeze", "blink", "hand over", "quit")
+ON_CONNECTIONS = ("blackhole", "mute", "unheard", "slow", "reset", "forgotten", "dropped", "refused")
+ON_SERVERS = ("restart", "crash", "server freezes", "server blinks")
+LOSS = "loss of all data"
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Strike:
+    """One fault that was."""
+
+    kind: str
+    pid: int | None
+    """Of the worker; None: the server's."""
+    start: float
+    end: float
+
+
+class Nemesis:
+    """Strikes. `lose_data`: how the server loses everything that it has, where that is to be tested."""
+
+    def __init__(
+        self,
+        crew: Crew,
+        *,
+        seed: int,
+        server: Server | None = None,
+        lose_data: Callable[[], None] | None = None,
+    ) -> None:
+        self.strikes: list[Strike] = []
+        self._crew = crew
+        self._server = server
+        self._lose_data = lose_data
+        self._random = random.Random(seed)
+        self.kinds: Sequence[str] = ON_PROCESSES
+        if server is not None:
+            self.kinds = (*ON_PROCESSES, *ON_CONNECTIONS, *ON_SERVERS, *([LOSS] if lose_data else ()))
+        self._left: list[str] = []
+
+    def strike(self) -> None:
+        """One fault or two, and wait until every bot is served again."""
+        kind = self._next()
+        names = self._random.sample(self._crew.names, 2)
+        with self._fault(kind, names[0]):
+            is_alone = kind in {*ON_SERVERS, LOSS} or self._random.random() >= TWICE
+            if not is_alone:
+                with self._fault(self._random.choice(ON_PROCESSES), names[1]):
+                    pass
+        self._crew.wait_served()
+
+    def _next(self) -> str:
+        """Every kind once before any comes again."""
+        if not self._left:
+            self._left = self._random.sample(self.kinds, len(self.kinds))
+        return self._left.pop()
+
+    @contextmanager
+    def _fault(self, kind: str, name: str) -> Iterator[None]:
+        is_ours = kind not in {*ON_SERVERS, LOSS}
+        pid = self._crew.pids[name] if is_ours else None
+        start = boot_clock()
+        with self._of(kind, name):
+            yield
+        self.strikes.append(Strike(kind=kind, pid=pid, start=start, end=boot_clock()))
+
+    def _of(self, kind: str, name: str) -> AbstractContextManager[None]:
+        if kind in ON_PROCESSES:
+            return self._on_process(kind, name)
+        if kind in ON_CONNECTIONS:
+            return self._on_connections(kind, name)
+        return self._on_server(kind)
+
+    @contextmanager
+    def _on_process(self, kind: str, name: str) -> Iterator[None]:
+        crew = self._crew
+        match kind:
+            case "kill":
+                crew.kill(name)
+                yield
+                self._wait(0.0, 1.5)
+                crew.start(name)
+            case "freeze" | "blink":
+                crew.freeze(name)
+                yield
+                self._wait(*((1.2, 1.6) if kind == "freeze" else (0.1, 0.7)))
+                crew.thaw(name)
+            case "hand over":
+                crew.hand_over(name)
+                yield
+            case _:
+                crew.end(name)
+                yield
+                self._wait(0.0, 0.2)
+                crew.start(name)
+
+    @contextmanager
+    def _on_connections(self, kind: str, name: str) -> Iterator[None]:
+        proxy = self._crew.proxies[name]
+        lasts = (1.2, 1.6)
+        match kind:
+            case "blackhole":
+                proxy.blackhole()
+            case "mute":
+                proxy.blackhole(Way.UP)
+            case "unheard":
+                proxy.blackhole(Way.DOWN)
+            case "slow":
+                proxy.delay(self._random.uniform(0.02, 0.3) * self._crew.lease)
+            case "refused":
+                proxy.refuse()
+            case "reset":
+                proxy.reset()
+                lasts = (0.0, 0.3)
+            case _:
+                proxy.forget(server_hears=kind == "dropped")
+                lasts = (0.0, 1.5)
+        yield
+        self._wait(*lasts)
+        proxy.heal()
+
+    @contextmanager
+    def _on_server(self, kind: str) -> Iterator[None]:
+        server = self._server
+        assert server is not None
+        match kind:
+            case "restart" | "crash":
+                (server.stop if kind == "restart" else server.kill)()
+                yield
+                self._wait(0.0, 1.5)
+                server.start()
+            case "server freezes" | "server blinks":
+                server.freeze()
+                yield
+                self._wait(*((1.2, 1.6) if kind == "server freezes" else (0.1, 0.7)))
+                server.thaw()
+            case _:
+                assert self._lose_data is not None
+                self._lose_data()
+                yield
+
+    def _wait(self, least: float, most: float) -> None:
+        """Go on for a part of the lease."""
+        time.sleep(self._random.uniform(least, most) * self._crew.lease)
+
+    def excused(self) -> list[tuple[float, float]]:
+        """When the store could not be reached by anybody, and a moment more."""
+        return [
+            (strike.start, strike.end + self._crew.lease + GRACE)
+            for strike in self.strikes
+            if strike.pid is None
+        ]
+
+    def cycles(self, history: History) -> Counter[str]:
+        """Faults on claims so far, by kind."""
+        held = history.held((strike.start, strike.pid) for strike in self.strikes)
+        count: Counter[str] = Counter()
+        for strike, claims in zip(self.strikes, held, strict=True):
+            count[strike.kind] += claims
+        return count
