@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import socket
+import subprocess
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+
+import httpx
 
 from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Server
 
@@ -25,6 +28,8 @@ class Engine:
     server: type[Server]
     url: Callable[[int], str]
     """Of a port of this machine: the server's, or that of a proxy before it."""
+    drop: Callable[[Server], None]
+    """The server ends what it has of its clients, as an administrator does: connections, or their leases."""
     lease: float = 2.0
     lose_data: Callable[[Server], None] | None = None
     """Everything that the server has is gone, at once, while it runs."""
@@ -32,9 +37,39 @@ class Engine:
 
 def flush(server: Server) -> None:
     """FLUSHALL."""
+    _say_to_redis(server, "FLUSHALL")
+
+
+def kill_clients(server: Server) -> None:
+    """CLIENT KILL, of those who listen too."""
+    _say_to_redis(server, "CLIENT KILL TYPE normal SKIPME yes")
+    _say_to_redis(server, "CLIENT KILL TYPE pubsub")
+
+
+def _say_to_redis(server: Server, command: str) -> None:
     with socket.create_connection(("127.0.0.1", server.port), timeout=10) as client:
-        client.sendall(b"FLUSHALL\r\n")
-        assert client.recv(100) == b"+OK\r\n"
+        client.sendall(command.encode() + b"\r\n")
+        assert client.recv(100)[:1] in b"+:"
+
+
+def terminate_backends(server: Server) -> None:
+    """pg_terminate_backend, of all but the one who asks."""
+    psql = [server.program_beside("psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(server.port)]
+    subprocess.run([*psql, "-U", "postgres", "-c", _TERMINATE], check=True, capture_output=True, timeout=10)
+
+
+_TERMINATE = (
+    "SELECT pg_terminate_backend(pid) FROM pg_stat_activity"
+    " WHERE pid <> pg_backend_pid() AND backend_type = 'client backend'"
+)
+
+
+def revoke_leases(server: Server) -> None:
+    """Lease revoke, of every lease that there is."""
+    root = f"http://127.0.0.1:{server.port}/v3/lease"
+    with httpx.Client(trust_env=False, timeout=10) as client:
+        for lease in client.post(f"{root}/leases", json={}).json().get("leases", ()):
+            client.post(f"{root}/revoke", json={"ID": lease["ID"]})
 
 
 ENGINES = (
@@ -42,12 +77,19 @@ ENGINES = (
         name="redis",
         server=LastingRedis,
         url=lambda port: f"redis://127.0.0.1:{port}/0",
+        drop=kill_clients,
         lose_data=flush,
     ),
     Engine(
         name="postgresql",
         server=PostgreSQL,
         url=lambda port: f"postgresql://postgres@127.0.0.1:{port}/postgres",
+        drop=terminate_backends,
     ),
-    Engine(name="etcd", server=Etcd, url=lambda port: f"etcd://127.0.0.1:{port}"),
+    Engine(
+        name="etcd",
+        server=Etcd,
+        url=lambda port: f"etcd://127.0.0.1:{port}",
+        drop=revoke_leases,
+    ),
 )

@@ -52,6 +52,10 @@ class Server:
     def _command(self) -> list[str]:
         raise NotImplementedError
 
+    def program_beside(self, name: str) -> str:
+        """Another program of the same package."""
+        return str(self._found.resolve().parent / name)
+
     @property
     def pid(self) -> int:
         """Of its main process."""
