@@ -18,6 +18,7 @@ from onepoller.coordination.stores.redis.beginning import Beginning
 from onepoller.coordination.stores.redis.keys import Keys
 from onepoller.coordination.stores.redis.line import Command, Line, run
 from onepoller.coordination.stores.redis.lines import Lines
+from onepoller.coordination.stores.redis.mirror import Mirror
 from onepoller.coordination.stores.redis.place import Place
 from onepoller.coordination.stores.redis.scripts import BEAT, END, ENTER, FREE, LEAVE
 from onepoller.coordination.stores.redis.session import RedisSession
@@ -50,6 +51,7 @@ class RedisStore:
         self._slow_look = slow_look
         self._clock = clock
         self._lines = Lines(place)
+        self._mirror = Mirror()
         self._sessions: set[RedisSession] = set()
         self._writes = 0
         """How many swaps have begun or ended: a read beside one may know less than we do."""
@@ -103,7 +105,9 @@ class RedisStore:
                 return
             cursor = b"0"
             while True:
-                (cursor,) = await line.ask(run(FREE, [keys.claims, keys.generation], own.id, cursor))
+                (cursor,) = await line.ask(
+                    run(FREE, [keys.claims, keys.generation, keys.changed], own.id, cursor)
+                )
                 if cursor == b"0":
                     break
             await line.ask(("PUBLISH", keys.everybody, own.id))
@@ -129,7 +133,13 @@ class RedisStore:
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
         """Claims, wishes and sessions of these bots, or of all. Makes nothing on the server."""
         writes = self._writes
-        seen = await self._lines.call(lambda line: reading.snapshot(line, self._keys, bots), limit=_LIMIT)
+
+        async def look(line: Line) -> Snapshot:
+            if bots is None:
+                return await reading.everything(line, self._keys)
+            return await reading.some(line, self._keys, bots, self._mirror)
+
+        seen = await self._lines.call(look, limit=_LIMIT)
         if writes == self._writes:
             self._learn(seen.claims.values())
         return Snapshot(
@@ -225,6 +235,7 @@ class RedisStore:
         own.end()
         self._sessions.discard(own)
         if not self._sessions:
+            self._mirror.clear()
             await self._lines.close()
 
 
