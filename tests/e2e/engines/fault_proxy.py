@@ -76,7 +76,7 @@ class FaultProxy:
         self._delay = 0.0
         self._gates: dict[Way, asyncio.Event] = {}
         self._listening: asyncio.Server | None = None
-        self._pumps: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, name="fault proxy", daemon=True)
         self.port = 0
@@ -174,17 +174,20 @@ class FaultProxy:
 
     async def _end(self) -> None:
         await self._refuse()
-        pumps = list(self._pumps)
-        for pump in pumps:
-            pump.cancel()
-        await asyncio.gather(*pumps, return_exceptions=True)
+        tasks = list(self._tasks)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
 
-    async def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        link = Link(to_client)
+    def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
+        task = self._loop.create_task(self._serve(Link(to_client), from_client, to_client))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _serve(
+        self, link: Link, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
+    ) -> None:
         self.links.add(link)
-        this = asyncio.current_task()
-        assert this is not None
-        self._pumps.add(this)
         try:
             await self._gates[Way.UP].wait()
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)
@@ -196,7 +199,6 @@ class FaultProxy:
             link.reset()  # the server takes no connection, or one side has reset it
         finally:
             self.links.discard(link)
-            self._pumps.discard(this)
             link.close()
 
     async def _pump(
