@@ -15,11 +15,11 @@ class LeaseGone(Exception):
     """A write named a lease that the server does not have."""
 
 
-class LoginOld(Exception):
+class LoginOld(StoreUnavailable):
     """The token of our login has passed: log in again."""
 
 
-Refusal = OnepollerError | LeaseGone | LoginOld
+Refusal = OnepollerError | LeaseGone
 
 
 def refusal(status: int, content: bytes, *, shown: str, prefix: str) -> Refusal:
@@ -64,10 +64,11 @@ def _said(kind: type[OnepollerError], sentence: str) -> Callable[[str, str], Ref
     return lambda shown, prefix: kind(sentence.format(shown=shown, prefix=prefix))
 
 
+_OLD = "{shown} wants us to log in again."
 _SENTENCES: dict[str, Callable[[str, str], Refusal]] = {
     "lease not found": lambda _shown, _prefix: LeaseGone(),
-    "invalid auth token": lambda _shown, _prefix: LoginOld(),
-    "auth store is old": lambda _shown, _prefix: LoginOld(),
+    "invalid auth token": _said(LoginOld, _OLD),
+    "auth store is old": _said(LoginOld, _OLD),
     "authentication failed": _said(StoreUnfit, "{shown} refuses the user and password in store=."),
     "authentication is not enabled": _said(
         StoreUnfit, "{shown} knows no users: leave the user and password out of store=."
@@ -93,7 +94,7 @@ _SENTENCES: dict[str, Callable[[str, str], Refusal]] = {
 }
 _NO_CERTIFICATE = "{shown} wants a certificate of ours: ?cert=FILE&key=FILE."
 _TLS = {
-    "CERTIFICATE_VERIFY_FAILED": "{shown} has a certificate that nobody here trusts: name its authority, ?ca=FILE.",
+    "CERTIFICATE_VERIFY_FAILED": "{shown} has a certificate that nobody here trusts: give ?ca=FILE.",
     "WRONG_VERSION_NUMBER": "{shown} speaks no TLS: write etcd:// instead of etcds://.",
     "CERTIFICATE_REQUIRED": _NO_CERTIFICATE,
     "BAD_CERTIFICATE": _NO_CERTIFICATE,

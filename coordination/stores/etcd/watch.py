@@ -46,6 +46,7 @@ class Watch:
     async def run(self) -> AsyncIterator[Change]:
         """Yield at once, so that what happened since the last read is not missed, and then on each change."""
         while not self._session.is_over:
+            began = self._loop.time()
             async with self._listening():
                 await self._look()
                 yield Change()
@@ -57,6 +58,8 @@ class Watch:
                         due = self._next_look()
                         for change in await self._look():
                             yield change
+            if self._loop.time() < began + self._slow_look and not self._session.is_over:
+                raise StoreUnavailable(f"{self._gateway.shown} ends our watch at once.")
         if not self._session.is_closed:
             raise SessionOver(f"Session {self._session.id} is over; open a new one.")
 

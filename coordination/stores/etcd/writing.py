@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 MANY = 100
 """Claims, or other operations, in one transaction: etcd allows 128 operations."""
+PARTS = 16
+"""Parts of the wishes in one transaction: those of many bots are large."""
 SIDE_BY_SIDE = 4
 """Transactions under way at once."""
 
@@ -109,20 +111,25 @@ class Writing:
         wake: Collection[SessionId],
     ) -> None:
         """Wishes, marks and wake-ups; in one transaction where there are not very many."""
-        async with session.writing:
-            parts = session.wishes.after(made, withdrawn)
-            for some in _chunks(list(parts.items())):
-                await self._wishes(session, dict(some))
         ends = [*map(self._mark, dead), *self._wake_ups(wake)]
-        for few in _chunks(ends):
+        async with session.writing:
+            parts = list(session.wishes.after(made, withdrawn).items())
+            while len(parts) > PARTS:
+                await self._wishes(session, dict(parts[:PARTS]))
+                del parts[:PARTS]
+            if parts or ends:
+                await self._wishes(session, dict(parts), ends[: MANY - PARTS])
+        for few in _chunks(ends[MANY - PARTS :]):
             await self._if_alive(session, few)
 
-    async def _wishes(self, session: EtcdSession, parts: dict[int, Part]) -> None:
+    async def _wishes(
+        self, session: EtcdSession, parts: dict[int, Part], beside: Sequence[Json] = ()
+    ) -> None:
         puts = [
             put(self._keys.wishes(session.id, number), part_text(part), lease=session.lease_id)
             for number, part in parts.items()
         ]
-        _, revision = await self._if_alive(session, puts)
+        _, revision = await self._if_alive(session, [*puts, *beside])
         session.wishes.written(parts, revision)
 
     def _mark(self, dead: SessionId) -> Json:
