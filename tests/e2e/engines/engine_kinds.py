@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import shutil
 import socket
 import subprocess
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import httpx
 
@@ -25,19 +27,26 @@ class Engine:
     """A kind of store on a server."""
 
     name: str
+    lease: float = 2.0
     server: type[Server]
     url: Callable[[int], str]
     """Of a port of this machine: the server's, or that of a proxy before it."""
     drop: Callable[[Server], None]
     """The server ends what it has of its clients, as an administrator does: connections, or their leases."""
-    lease: float = 2.0
-    lose_data: Callable[[Server], None] | None = None
-    """Everything that the server has is gone, at once, while it runs."""
+    losses: Mapping[str, Callable[[Server], None]]
+    """How everything that we had on it is lost, by name."""
 
 
 def flush(server: Server) -> None:
     """FLUSHALL."""
     _say_to_redis(server, "FLUSHALL")
+
+
+def restart_empty(server: Server) -> None:
+    """A crash, and nothing was kept."""
+    server.kill()
+    shutil.rmtree(server.folder / "appendonlydir")
+    server.start()
 
 
 def kill_clients(server: Server) -> None:
@@ -54,8 +63,17 @@ def _say_to_redis(server: Server, command: str) -> None:
 
 def terminate_backends(server: Server) -> None:
     """pg_terminate_backend, of all but the one who asks."""
+    _say_to_postgresql(server, _TERMINATE)
+
+
+def drop_schema(server: Server) -> None:
+    """DROP SCHEMA."""
+    _say_to_postgresql(server, "DROP SCHEMA onepoller CASCADE")
+
+
+def _say_to_postgresql(server: Server, command: str) -> None:
     psql = [server.program_beside("psql"), "-X", "-q", "-h", "127.0.0.1", "-p", str(server.port)]
-    subprocess.run([*psql, "-U", "postgres", "-c", _TERMINATE], check=True, capture_output=True, timeout=10)
+    subprocess.run([*psql, "-U", "postgres", "-c", command], check=True, capture_output=True, timeout=10)
 
 
 _TERMINATE = (
@@ -66,10 +84,21 @@ _TERMINATE = (
 
 def revoke_leases(server: Server) -> None:
     """Lease revoke, of every lease that there is."""
-    root = f"http://127.0.0.1:{server.port}/v3/lease"
-    with httpx.Client(trust_env=False, timeout=10) as client:
-        for lease in client.post(f"{root}/leases", json={}).json().get("leases", ()):
-            client.post(f"{root}/revoke", json={"ID": lease["ID"]})
+    for lease in _ask_etcd(server, "lease/leases").get("leases", ()):
+        _ask_etcd(server, "lease/revoke", ID=lease["ID"])
+
+
+def delete_keys(server: Server) -> None:
+    """Delete everything from the first key on."""
+    _ask_etcd(server, "kv/deleterange", key="AA==", range_end="AA==")
+
+
+def _ask_etcd(server: Server, method: str, **fields: str) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{server.port}/v3/{method}"
+    answer: dict[str, Any] = (
+        httpx.post(url, json=fields, trust_env=False, timeout=10).raise_for_status().json()
+    )
+    return answer
 
 
 ENGINES = (
@@ -78,18 +107,20 @@ ENGINES = (
         server=LastingRedis,
         url=lambda port: f"redis://127.0.0.1:{port}/0",
         drop=kill_clients,
-        lose_data=flush,
+        losses={"FLUSHALL": flush, "empty restart": restart_empty},
     ),
     Engine(
         name="postgresql",
         server=PostgreSQL,
         url=lambda port: f"postgresql://postgres@127.0.0.1:{port}/postgres",
         drop=terminate_backends,
+        losses={"DROP SCHEMA": drop_schema},
     ),
     Engine(
         name="etcd",
         server=Etcd,
         url=lambda port: f"etcd://127.0.0.1:{port}",
         drop=revoke_leases,
+        losses={"all keys deleted": delete_keys},
     ),
 )

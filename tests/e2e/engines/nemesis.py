@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 
@@ -26,8 +26,8 @@ GRACE = 3.0
 """After a fault of the server everybody has a lease and so many seconds to come back."""
 ON_PROCESSES = ("kill", "freeze", "blink", "hand over", "quit")
 ON_CONNECTIONS = ("blackhole", "mute", "unheard", "slow", "reset", "forgotten", "dropped", "refused")
+NO_LOSSES: Mapping[str, Callable[[Server], None]] = {}
 ON_SERVERS = ("restart", "crash", "server freezes", "server blinks")
-LOSS = "loss of all data"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -42,7 +42,7 @@ class Strike:
 
 
 class Nemesis:
-    """Strikes. `lose_data`: how the server loses everything that it has, where that is to be tested."""
+    """Strikes at the workers, and at the server where there is one."""
 
     def __init__(
         self,
@@ -50,16 +50,16 @@ class Nemesis:
         *,
         seed: int,
         server: Server | None = None,
-        lose_data: Callable[[], None] | None = None,
+        losses: Mapping[str, Callable[[Server], None]] = NO_LOSSES,
     ) -> None:
         self.strikes: list[Strike] = []
         self._crew = crew
         self._server = server
-        self._lose_data = lose_data
+        self._losses = losses
         self._random = random.Random(seed)
         self.kinds: Sequence[str] = ON_PROCESSES
         if server is not None:
-            self.kinds = (*ON_PROCESSES, *ON_CONNECTIONS, *ON_SERVERS, *([LOSS] if lose_data else ()))
+            self.kinds = (*ON_PROCESSES, *ON_CONNECTIONS, *ON_SERVERS, *losses)
         self._left: list[str] = []
 
     def strike(self) -> None:
@@ -67,7 +67,7 @@ class Nemesis:
         kind = self._next()
         names = self._random.sample(self._crew.names, 2)
         with self._fault(kind, names[0]):
-            is_alone = kind in {*ON_SERVERS, LOSS} or self._random.random() >= TWICE
+            is_alone = self._is_on_server(kind) or self._random.random() >= TWICE
             if not is_alone:
                 with self._fault(self._random.choice(ON_PROCESSES), names[1]):
                     pass
@@ -81,12 +81,14 @@ class Nemesis:
 
     @contextmanager
     def _fault(self, kind: str, name: str) -> Iterator[None]:
-        is_ours = kind not in {*ON_SERVERS, LOSS}
-        pid = self._crew.pids[name] if is_ours else None
+        pid = None if self._is_on_server(kind) else self._crew.pids[name]
         start = boot_clock()
         with self._of(kind, name):
             yield
         self.strikes.append(Strike(kind=kind, pid=pid, start=start, end=boot_clock()))
+
+    def _is_on_server(self, kind: str) -> bool:
+        return kind in ON_SERVERS or kind in self._losses
 
     def _of(self, kind: str, name: str) -> AbstractContextManager[None]:
         if kind in ON_PROCESSES:
@@ -159,8 +161,7 @@ class Nemesis:
                 self._wait(*((1.2, 1.6) if kind == "server freezes" else (0.1, 0.7)))
                 server.thaw()
             case _:
-                assert self._lose_data is not None
-                self._lose_data()
+                self._losses[kind](server)
                 yield
 
     def _wait(self, least: float, most: float) -> None:

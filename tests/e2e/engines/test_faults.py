@@ -93,13 +93,10 @@ def test_no_fault_of_an_engine_makes_two_deliver(
 ) -> None:
     """Never two at once, terms only grow, nothing is lost, nobody is deaf for long, whatever fails."""
     server = own_server(engine.server)
-    lose = engine.lose_data
     with Crew(
         tmp_path, url=engine.url, port=server.port, lease=engine.lease, bots=length.bots, every=EVERY
     ) as crew:
-        nemesis = Nemesis(
-            crew, seed=SEED, server=server, lose_data=None if lose is None else lambda: lose(server)
-        )
+        nemesis = Nemesis(crew, seed=SEED, server=server, losses=engine.losses)
         play(crew, nemesis, length, own_report)
 
 
