@@ -12,7 +12,6 @@ from typing import Any
 from onepoller.coordination.errors import StoreUnfit
 from onepoller.coordination.stores.postgresql.link import Link
 from onepoller.coordination.stores.postgresql.names import MIGRATIONS, Names
-from onepoller.coordination.stores.postgresql.troubles import SchemaGone
 
 _MAKING = 0x6F6E6570
 """The first half of the advisory lock for making a schema ("onep"); the second is the schema's name."""
@@ -31,10 +30,8 @@ async def ready(link: Link, names: Names, *, shown: str) -> None:
 
 async def version(link: Link) -> int:
     """The version of the schema that is there; 0: none."""
-    try:
-        rows = await link.ask("SELECT version FROM {s}.meta", limit=LIMIT)
-    except SchemaGone:
-        return 0
+    (found,) = await link.ask("SELECT to_regclass('{s}.meta') IS NOT NULL AS is_there", limit=LIMIT)
+    rows = await link.ask("SELECT version FROM {s}.meta", limit=LIMIT) if found["is_there"] else []
     return rows[0]["version"] if rows else 0
 
 

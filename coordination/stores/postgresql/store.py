@@ -126,16 +126,17 @@ class PostgreSQLStore:
         wanted = None if bots is None else list(bots)
         try:
             link = await self._linked()
-            snapshot = await link.within(self._read(link, wanted, names), WRITE_LIMIT)
+            if not names and not schema.is_up_to_date(await schema.version(link), self._target.shown):
+                return rows.snapshot_of((), bots)
+            return await link.within(self._read(link, wanted, names), WRITE_LIMIT)
         except SchemaGone:
-            snapshot = rows.snapshot_of((), bots)
+            return rows.snapshot_of((), bots)
         except StoreUnavailable:
             self._drop_if_late()
             raise
         finally:
             if not self._sessions:
                 await self._disconnect()
-        return snapshot
 
     async def _read(self, link: Link, bots: list[BotId] | None, own: list[SessionId]) -> Snapshot:
         snapshot = rows.snapshot_of(await link.answer(rows.READ, bots, own), bots)
