@@ -8,7 +8,7 @@ from typing import TypeVar
 
 import pytest
 
-from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
+from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
 
@@ -31,6 +31,17 @@ def postgresql_server(
 ) -> Iterator[PostgreSQL]:
     """Give a PostgreSQL that all tests share, each in a schema of its own."""
     yield from _running(PostgreSQL, require_program, tmp_path_factory.mktemp("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(
+    require_program: Require, tmp_path_factory: pytest.TempPathFactory, postgresql_server: PostgreSQL
+) -> Iterator[PgBouncer]:
+    """Give a pooler before that PostgreSQL."""
+    folder = tmp_path_factory.mktemp("pgbouncer")
+    server = PgBouncer(require_program("pgbouncer"), folder, behind=postgresql_server.port).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")
