@@ -75,13 +75,12 @@ class Sessions:
     pids: dict[str, int] = field(default_factory=dict)
 
     def lived(self, session: str, at: float, deadline: float) -> None:
-        """A heartbeat was good. Those of one session come in order."""
+        """A heartbeat was good, or it doubts itself: a deadline may go back. In order for one session."""
         spans = self.spans[session]
-        if spans and at <= spans[-1][1]:
-            start, end = spans.pop()
-            spans.append((start, max(end, deadline)))
-        elif at < deadline:
-            spans.append((at, deadline))
+        start = spans.pop()[0] if spans and at <= spans[-1][1] else at
+        end = max(at, deadline)
+        if start < end:
+            spans.append((start, end))
 
     def ended(self, session: str, at: float) -> None:
         """It is over: closed, refused by the store, or dead."""

@@ -1,15 +1,15 @@
 """A store that writes down what its process was told: the history of one process, a line at a time.
 
 Written where it cannot flatter us: a belief begins when the answer to our write is here, and ends before the
-write that lets go is sent; a deadline is read after the operation that may have moved it. Each line is one
-`write`, so a `kill -9` leaves whole lines. `history` reads them.
+write that lets go is sent; what a session knows of its own life is written as it changes, in whatever thread.
+Each line is one `write`, so a `kill -9` leaves whole lines. `history` reads them.
 """
 
 from __future__ import annotations
 
 import json
 import os
-from collections.abc import AsyncIterator, Awaitable, Collection
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from pathlib import Path
 from typing import TypeVar
 
@@ -45,6 +45,8 @@ class RecordedSession:
         self._looks = looks
         self._pen = pen
         self._deadline = 0.0
+        self.tell()
+        _watch_over(inner, self.tell)
 
     @property
     def id(self) -> SessionId:
@@ -82,10 +84,12 @@ class RecordedSession:
         term = self.held.pop(bot_id)
         self._pen.write("ended", bot_id, self.id, term, boot_clock(), is_clean)
 
-    def lived(self) -> None:
-        """An operation is over: its deadline may have moved."""
+    def tell(self) -> None:
+        """Its deadline has moved, or it is over."""
         deadline = self.inner.deadline
-        if deadline != self._deadline:
+        if getattr(self.inner, "is_over", False):
+            self.over()
+        elif deadline != self._deadline:
             self._deadline = deadline
             self._pen.write("lived", self.id, boot_clock(), deadline)
 
@@ -108,7 +112,6 @@ class RecordedStore:
         """See `Store`."""
         session = RecordedSession(await self._inner.open(identity), self._pen, self.looks)
         self._pen.write("session", session.id, os.getpid())
-        session.lived()
         self.session = session
         return session
 
@@ -165,8 +168,18 @@ class RecordedStore:
         except SessionOver:
             own.over()
             raise
-        finally:
-            own.lived()
+
+
+def _watch_over(session: Session, tell: Callable[[], None]) -> None:
+    """Call this when the session's own idea of its life changes: at that moment, not after an operation."""
+    kind = type(session)
+
+    def set_and_tell(self: object, name: str, value: object) -> None:
+        object.__setattr__(self, name, value)
+        if name in {"_beaten_at", "is_over"}:
+            tell()
+
+    session.__class__ = type(kind.__name__, (kind,), {"__setattr__": set_and_tell})
 
 
 def _recorded(session: Session) -> RecordedSession:

@@ -92,6 +92,11 @@ def test_nothing_is_found_in_a_good_history(lines: Iterable[Line]) -> None:
         ),
         pytest.param(
             overlaps,
+            [*(lived("a", 0, 9), lived("a", 3, 0), lived("b", 0, 9)), grant("a", 1, 1), grant("b", 2, 2)],
+            id="a deadline that goes back too late",
+        ),
+        pytest.param(
+            overlaps,
             [
                 *(lived("a", 0, 9), lived("b", 0, 9), lived("c", 0, 9)),
                 *(grant("a", 1, 1), ended("a", 1, 8), grant("b", 2, 2), ended("b", 2, 3), grant("c", 3, 4)),
@@ -139,6 +144,10 @@ def test_each_planted_violation_is_found(
         pytest.param(
             [lived("a", 0, 9), lived("b", 0, 9), grant("a", 1, 1), ("over", "a", 2), grant("b", 2, 2)],
             id="session over",
+        ),
+        pytest.param(
+            [lived("a", 0, 9), lived("a", 2, 0), lived("b", 0, 9), grant("a", 1, 1), grant("b", 2, 2)],
+            id="doubt: the deadline goes back",
         ),
         pytest.param(
             [lived("a", 0, 9), lived("b", 0, 9), grant("a", 1, 1), grant("b", 2, 2, bot=2)], id="other bots"

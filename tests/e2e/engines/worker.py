@@ -73,7 +73,7 @@ class Worker:
 
 def main(arguments: list[str]) -> None:
     """Be a worker."""
-    logging.basicConfig(level=logging.ERROR, format="%(asctime)s %(process)d %(levelname)s %(message)s")
+    logging.basicConfig(level=logging.WARNING, format="%(asctime)s %(process)d %(levelname)s %(message)s")
     name, store, updates, history = arguments
     os.environ["ONEPOLLER_LABEL"] = name
     asyncio.run(Worker(store, Path(updates), Path(history)).run())
