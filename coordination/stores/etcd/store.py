@@ -130,8 +130,9 @@ class EtcdStore:
                 for claim in claims
                 if claim.holder == own.id
             ]
-            await self._writing.claims(own, freed)
-            await self._end(own.id, if_alive=own.id)
+            with suppress(StoreFull):  # to revoke takes no space
+                await self._writing.claims(own, freed)
+                await self._end(own.id, if_alive=own.id)
             await self._gateway.call("lease/revoke", {"ID": str(own.lease_id)})
 
     async def end(self, session: Session, dead: SessionId) -> None:
