@@ -21,8 +21,8 @@ from tests.e2e.engines.servers import Etcd
 pytestmark = pytest.mark.slow
 BEATS, PAUSE = 6, 0.1
 STAMPEDE = 60
-"""Commands of ten standbys from the death to the next poll, beats left out: in two seconds twenty are looks, each
-reads once what became of the claim, one of them takes it. Half as much again is allowed."""
+"""Commands of ten standbys from the death to the next poll, beats left out: in two seconds twenty are looks,
+each reads once what became of the claim, one of them takes it. Half as much again is allowed."""
 
 
 def test_a_killed_holder_is_followed_within_its_lease(
