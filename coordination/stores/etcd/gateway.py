@@ -25,6 +25,8 @@ from onepoller.coordination.stores.etcd.refusal import LoginOld, refusal, unreac
 LIMIT = 5.0
 """Seconds for what is not a beat."""
 _CONNECTIONS = 16
+_TROUBLE = (httpx.HTTPError, OSError)
+"""What TLS says after its handshake comes as an OSError."""
 
 
 class Gateway:
@@ -40,6 +42,7 @@ class Gateway:
         """Which member is asked."""
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._token = ""
+        self._was_answered = False
         self._revision = 0
         self._clock_ahead = 0.0
 
@@ -88,7 +91,7 @@ class Gateway:
                 yield self._results(response)
             finally:
                 await response.aclose()
-        except httpx.HTTPError as error:
+        except _TROUBLE as error:
             raise self._trouble(error) from None
         except LoginOld as old:
             self._token = ""
@@ -117,10 +120,11 @@ class Gateway:
                 trouble = self._trouble(error)
                 if not left:
                     raise trouble from None
-            except httpx.HTTPError as error:
+            except _TROUBLE as error:
                 raise self._trouble(error) from None
             else:
                 break
+        self._was_answered = True
         if response.status_code != 200:
             raise self._refused(response.status_code, response.content)
         if "date" in response.headers:
@@ -164,11 +168,14 @@ class Gateway:
             self._next()
         return error
 
-    def _trouble(self, error: httpx.HTTPError) -> Exception:
+    def _trouble(self, error: Exception) -> Exception:
         self._next()
         if isinstance(error, httpx.PoolTimeout):
             self._transport = None  # a slot that a cancelled call has taken along does not come back
-        return unreachable(str(error), shown=self.shown)
+        is_timeout = isinstance(error, httpx.TimeoutException)
+        return unreachable(
+            TimeoutError() if is_timeout else error, shown=self.shown, is_new=not self._was_answered
+        )
 
     def _next(self) -> None:
         self._at = (self._at + 1) % len(self._endpoints.urls)

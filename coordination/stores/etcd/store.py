@@ -39,6 +39,8 @@ from onepoller.coordination.stores.etcd.writing import Writing
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Session, Snapshot, Swap, Swapped
 
+LONG = 5
+"""Seconds. A lease of so many is asked to be a second shorter on the server."""
 _BEAT_LIMIT = 2.0
 
 
@@ -80,11 +82,11 @@ class EtcdStore:
         while True:
             floor, begun_at = await self._beginning.found()
             sent_at = boot_clock()
-            # Whole seconds, and the server makes a short one longer; our own deadline is the earlier one.
-            granted = await self._gateway.call("lease/grant", {"TTL": str(math.ceil(self._lease.seconds))})
+            granted = await self._gateway.call("lease/grant", {"TTL": str(_ttl(self._lease.seconds))})
             session = EtcdSession(
                 new_session_id(),
-                lease=self._lease,
+                # The server makes a short one longer. Our own deadline is by the shorter of the two.
+                lease=replace(self._lease, seconds=min(self._lease.seconds, float(granted["TTL"]))),
                 sent_at=sent_at,
                 lease_id=int(granted["ID"]),
                 floor=floor,
@@ -130,8 +132,9 @@ class EtcdStore:
                 for claim in claims
                 if claim.holder == own.id
             ]
-            await self._writing.claims(own, freed)
-            await self._end(own.id, if_alive=own.id)
+            with suppress(StoreFull):  # to revoke takes no space
+                await self._writing.claims(own, freed)
+                await self._end(own.id, if_alive=own.id)
             await self._gateway.call("lease/revoke", {"ID": str(own.lease_id)})
 
     async def end(self, session: Session, dead: SessionId) -> None:
@@ -250,3 +253,13 @@ class EtcdStore:
         self._users -= 1
         if not self._users:
             await self._gateway.close()
+
+
+def _ttl(lease: float) -> int:
+    """The lease on the server: whole seconds.
+
+    It looks for those that have passed twice a second, so a long one is a second shorter there: what is
+    promised is that a dead session's claims can be taken within its lease.
+    """
+    seconds = math.ceil(lease)
+    return seconds - 1 if seconds >= LONG else seconds

@@ -49,6 +49,10 @@ class Writing:
         """Write a batch. Gives the claims that were written."""
         if any(wish.session != session.id for wish in batch.wishes):
             raise ValueError("a session writes its own wishes only")
+        if len(batch.swaps) == 1 and not batch.wishes and len(batch.wake) < MANY:
+            (swap,) = batch.swaps
+            if all(bot_id == swap.claim.bot_id for bot_id in batch.withdrawn):
+                return await self._one(session, swap, batch)
         wake = list(batch.wake)
         # Usually all is in one transaction, and whom it wakes see it with the wake-up: no second round trip.
         is_all = bool(batch.swaps) and len(batch.swaps) + len(wake) <= MANY and not batch.wishes
@@ -80,6 +84,20 @@ class Writing:
                 write.cancel()
             await asyncio.gather(*writes, return_exceptions=True)
 
+    async def _one(self, session: EtcdSession, swap: Swap, batch: Batch) -> dict[BotId, Claim]:
+        """One bot changes hands, the usual case: one round trip for all of it."""
+        claim = _next(swap.claim, session.floor)
+        async with session.writing:
+            parts = session.wishes.after((), batch.withdrawn)
+            marks = [self._mark(swap.requires_over)] if swap.requires_over is not None else []
+            one = self._one_claim(swap, claim, [*self._puts(session, parts), *marks])
+            answers, revision = await self._if_alive(session, [one, *self._wake_ups(batch.wake)])
+            if not answers[0]["response_txn"].get("succeeded"):
+                return {}
+            session.wishes.written(parts, revision)
+        self._written([claim], revision)
+        return {claim.bot_id: claim}
+
     async def _some_claims(
         self, session: EtcdSession, swaps: Sequence[Swap], *, wake: Collection[SessionId]
     ) -> dict[BotId, Claim]:
@@ -94,12 +112,12 @@ class Writing:
         self._written(written, revision)
         return {claim.bot_id: claim for claim in written}
 
-    def _one_claim(self, swap: Swap, claim: Claim) -> Json:
+    def _one_claim(self, swap: Swap, claim: Claim, beside: Sequence[Json] = ()) -> Json:
         key = self._keys.claim(claim.bot_id)
         conditions = [has_version(key, swap.claim.version)]
         if swap.requires_over is not None:
             conditions.append(has_version(self._keys.alive(swap.requires_over), 0))
-        return nested(conditions, [put(key, claim_text(claim))])
+        return nested(conditions, [put(key, claim_text(claim)), *beside])
 
     async def _rest(
         self,
@@ -125,12 +143,14 @@ class Writing:
     async def _wishes(
         self, session: EtcdSession, parts: dict[int, Part], beside: Sequence[Json] = ()
     ) -> None:
-        puts = [
+        _, revision = await self._if_alive(session, [*self._puts(session, parts), *beside])
+        session.wishes.written(parts, revision)
+
+    def _puts(self, session: EtcdSession, parts: dict[int, Part]) -> list[Json]:
+        return [
             put(self._keys.wishes(session.id, number), part_text(part), lease=session.lease_id)
             for number, part in parts.items()
         ]
-        _, revision = await self._if_alive(session, [*puts, *beside])
-        session.wishes.written(parts, revision)
 
     def _mark(self, dead: SessionId) -> Json:
         is_known = exists(self._keys.record(dead))

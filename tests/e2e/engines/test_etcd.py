@@ -1,17 +1,28 @@
-"""What is special about etcd, against real servers: sentences, lost data, restarts, many bots, real pollers."""
+"""Real pollers on an etcd: a killed one is followed, many bots cost no more, ten standbys do not stampede."""
 
 from __future__ import annotations
 
+import asyncio
+import signal
 import time
+from collections.abc import AsyncGenerator
+from typing import cast
 
 import pytest
 
+from onepoller.coordination.identity import BotId
+from onepoller.coordination.stores.seam import Change
 from onepoller.testing.botapi import overlaps
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
+from tests.e2e.engines.etcd_calls import commands, me, more, on, take
 from tests.e2e.engines.servers import Etcd
 
 pytestmark = pytest.mark.slow
+BEATS, PAUSE = 6, 0.1
+STAMPEDE = 60
+"""Commands of ten standbys from the death to the next poll, beats left out: in two seconds twenty are looks,
+each reads once what became of the claim, one of them takes it. Half as much again is allowed."""
 
 
 def test_a_killed_holder_is_followed_within_its_lease(
@@ -30,3 +41,63 @@ def test_a_killed_holder_is_followed_within_its_lease(
     telegram.push()
     standby.wait_handled(telegram.pushed())
     assert overlaps(telegram.rows()) == []
+
+
+def test_a_frozen_holder_is_followed_within_its_lease(
+    telegram: Telegram, bots: Bots, etcd_server: Etcd
+) -> None:
+    """SIGSTOP: the server ends its session; thawed, it stands by and hands nothing over."""
+    store = f"{etcd_server.url}?prefix=frozen"
+    holder = bots.bare("a", store=store)
+    telegram.wait_parked("a")
+    standby = bots.bare("b", store=store)
+    standby.wait_said(role="standby")
+    holder.send(signal.SIGSTOP)
+    telegram.wait_parked("b")
+    telegram.push()
+    standby.wait_handled(telegram.pushed())
+    holder.send(signal.SIGCONT)
+    holder.wait_said(role="standby")
+    assert holder.handled == []
+
+
+def test_many_bots_cost_no_more_than_one(etcd_server: Etcd) -> None:
+    """What a watching session's beats ask of the server: with one bot and with ten thousand the same."""
+
+    async def body(bots: int) -> dict[str, int]:
+        store = on(etcd_server, f"many{bots}", lease=3.0, slow_look=60.0)
+        session = await store.open(me())
+        names = [BotId(7000000000 + number) for number in range(bots)]
+        await store.swap(session, take(names, session))
+        watch = cast("AsyncGenerator[Change, None]", store.watch(session))
+        await anext(watch)
+        before = commands(etcd_server)
+        for number in range(BEATS):
+            await store.beat(session, report=bytes([number]) * (28 * bots))
+            await asyncio.sleep(PAUSE)
+        after = commands(etcd_server)
+        await watch.aclose()
+        await store.close(session)
+        return more(before, after)
+
+    one, many = asyncio.run(body(1)), asyncio.run(body(10_000))
+    assert one == {"LeaseKeepAlive": BEATS, "Txn": BEATS}
+    assert many == one
+
+
+def test_ten_standbys_do_not_stampede(telegram: Telegram, bots: Bots, etcd_server: Etcd) -> None:
+    """Ten real processes wait for one bot; its holder is killed: one takes it, and few commands are sent."""
+    store = f"{etcd_server.url}?prefix=stampede"
+    herd = bots.herd("bare")
+    names = [f"s{number}" for number in range(11)]
+    for name in names:
+        herd.fork(name, store=store, lease=2)
+    herd.wait_settled()
+    holder = telegram.poller()
+    before, asked = telegram.last(), commands(etcd_server)
+    herd.kill(holder)
+    telegram.wait_polled_by_another(holder, after=before)
+    spent = more(asked, commands(etcd_server))
+    assert spent["Txn"] - spent["LeaseKeepAlive"] <= STAMPEDE
+    assert overlaps(telegram.rows()) == []
+    herd.clear()
