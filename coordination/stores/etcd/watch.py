@@ -10,11 +10,12 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
 from onepoller.coordination.errors import OnepollerError, SessionOver, StoreUnavailable
 from onepoller.coordination.identity import SessionId
+from onepoller.coordination.stores.cancelling import cancel
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
@@ -80,9 +81,7 @@ class Watch:
         except TimeoutError:
             raise StoreUnavailable(f"{self._gateway.shown} does not answer.") from None
         finally:
-            listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            await cancel(listener)
 
     async def _listen(self, begun: asyncio.Future[None]) -> None:
         try:

@@ -10,10 +10,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from onepoller.coordination.errors import OnepollerError
 from onepoller.coordination.identity import SessionId
+from onepoller.coordination.stores.cancelling import cancel
 from onepoller.coordination.stores.postgresql.link import Link
 from onepoller.coordination.stores.postgresql.names import lock_key
 from onepoller.coordination.stores.postgresql.troubles import SchemaGone
@@ -57,9 +57,7 @@ class Ring:
 
     async def stop(self) -> None:
         """Wait no more."""
-        self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await cancel(self._task)
 
     def _is_nearer(self, session: SessionId) -> bool:
         """In the order of `_NEIGHBOUR`."""
