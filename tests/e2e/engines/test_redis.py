@@ -74,6 +74,12 @@ async def again(old: Peer) -> Peer:
     return Peer(store=old.store, session=await old.store.open(identity()))
 
 
+def wait_wished(server: Server, prefix: str) -> None:
+    """Wait until somebody stands in line: who says that it stands by is about to."""
+    while not list(admin(server).scan_iter(f"{{{prefix}}}:wishes:*")):
+        time.sleep(0.02)
+
+
 # Two processes that share nothing but the server
 
 
@@ -101,7 +107,8 @@ def test_a_handover_causes_no_409(telegram: Telegram, bots: Bots, redis_server: 
     store = f"{redis_server.url}?prefix=handover{telegram.bot_id}"
     holder = bots.bare("a", store=store, state_dir=None, lease=LEASE)
     telegram.wait_parked("a")
-    bots.bare("b", store=store, state_dir=None, lease=LEASE).wait_said(role="standby")
+    bots.bare("b", store=store, state_dir=None, lease=LEASE)
+    wait_wished(redis_server, f"handover{telegram.bot_id}")
     holder.tell("hand_over")
     telegram.wait_parked("b")
     assert conflicts(telegram.rows()) == []
@@ -130,6 +137,26 @@ def test_lost_data_cause_no_fight(telegram: Telegram, bots: Bots, own_server: Ow
     assert (overlaps(telegram.rows()), conflicts(telegram.rows())) == ([], [])
 
 
+def test_an_outage_longer_than_the_lease_ends_in_polling(
+    telegram: Telegram, bots: Bots, own_server: OwnServer
+) -> None:
+    """Nobody polls without the server; when it is back, empty, one of the two does, and no update is lost."""
+    server = own_server(Redis)
+    holder = bots.bare("a", store=server.url, state_dir=None, lease=1)
+    telegram.wait_parked("a")
+    standby = bots.bare("b", store=server.url, state_dir=None, lease=1)
+    standby.wait_said(role="standby")
+    server.kill()
+    holder.wait(lambda bot: "does not answer" in bot.log)
+    time.sleep(2.0)  # how long an outage lasts is what this is about
+    before = telegram.last()
+    server.start()
+    telegram.wait_for(lambda row: row.is_poll and row.parked_at is not None, after=before)
+    telegram.push(20)
+    assert set(bots.wait_all_handled().values()) == {1}
+    assert overlaps(telegram.rows()) == []
+
+
 def test_a_forked_child_leaves_its_parents_connections_alone(
     telegram: Telegram, bots: Bots, redis_server: Redis
 ) -> None:
@@ -138,8 +165,8 @@ def test_a_forked_child_leaves_its_parents_connections_alone(
     parent = bots.bare("a", store=store, state_dir=None, lease=LEASE)
     telegram.wait_parked("a")
     parent.tell("fork-poll", "child")
-    parent.wait_said(role="standby")
     for _ in range(2):
+        wait_wished(redis_server, f"fork{telegram.bot_id}")
         parent.tell("hand_over")
         telegram.wait_parked("child", after=telegram.last())
         bots.run("handover", str(telegram.bot_id), "--store", store)
