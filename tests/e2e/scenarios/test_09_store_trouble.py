@@ -138,6 +138,7 @@ def test_a_store_that_stands_still_makes_nobody_deaf_for_longer_than_that(
     stage.judge()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("store", ON_SERVERS)
 def test_an_outage_shorter_than_the_deadline_is_not_noticed(stage: Stage, stores: Stores, store: str) -> None:
     """The holder goes on, and the standby takes nothing."""
@@ -184,7 +185,14 @@ def crashed(served: ServedStore) -> None:
 
 @pytest.mark.parametrize("store", ON_SERVERS)
 @pytest.mark.parametrize(
-    "trouble", [dropped_silently, cut_in_the_middle, ended_by_the_server, restarted, crashed]
+    "trouble",
+    [
+        dropped_silently,
+        ended_by_the_server,
+        restarted,
+        pytest.param(cut_in_the_middle, marks=pytest.mark.soak),
+        pytest.param(crashed, marks=pytest.mark.soak),
+    ],
 )
 def test_what_becomes_of_connections_and_servers_makes_nobody_deaf_for_long(
     stage: Stage, stores: Stores, store: str, trouble: Trouble
