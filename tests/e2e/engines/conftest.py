@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.e2e.engines.kubernetes_api.role import granted_verbs
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
@@ -62,3 +65,29 @@ def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[t
     yield make
     for server in made:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server that tests share, each under a prefix of its own; it enforces our Role."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def own_kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server of the test's own: for faults and counts."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def quiet_http() -> Iterator[None]:
+    """Hold back what httpcore logs of each request, where there are thousands."""
+    logger = logging.getLogger("httpcore")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)
