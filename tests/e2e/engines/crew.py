@@ -25,7 +25,10 @@ LOOK_EVERY = 0.02
 
 
 class Crew:
-    """Workers by name; those who have ended may be started again. `url`: the store's, of a port."""
+    """Workers by name; those who have ended may be started again.
+
+    `port`: the store's server; `url`: what `store=` takes for whoever reaches it at a port.
+    """
 
     def __init__(
         self, folder: Path, *, url: Callable[[int], str], port: int, lease: float, bots: int, every: float

@@ -6,20 +6,28 @@ import shutil
 import socket
 import subprocess
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, Self
 
 import httpx
 
-from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Server
+from tests.e2e.engines.fake_cluster import FakeCluster
+from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
 
 
-class LastingRedis(Redis):
-    """A Redis that has after a restart what it had before."""
+class Breakable(Protocol):
+    """A server that can be frozen, ended and started again on what it had."""
 
-    def __init__(self, found: Path, folder: Path) -> None:
-        super().__init__(found, folder, keeps=True)
+    port: int
+
+    def url_at(self, port: int) -> str: ...
+    def start(self) -> Self: ...
+    def stop(self) -> None: ...
+    def kill(self) -> None: ...
+    def freeze(self) -> None: ...
+    def thaw(self) -> None: ...
+    def close(self) -> None: ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -27,14 +35,26 @@ class Engine:
     """A kind of store on a server."""
 
     name: str
-    lease: float = 2.0
-    server: type[Server]
-    url: Callable[[int], str]
-    """Of a port of this machine: the server's, or that of a proxy before it."""
-    drop: Callable[[Server], None]
+    make: Callable[[Require, Path], Any]
+    """A server that is not started, in this folder: a `Breakable`."""
+    drop: Callable[[Any], None] | None = None
     """The server ends what it has of its clients, as an administrator does: connections, or their leases."""
-    losses: Mapping[str, Callable[[Server], None]]
+    losses: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     """How everything that we had on it is lost, by name."""
+    lease: float = 2.0
+    options: str = ""
+    """Of the URL."""
+
+    def url(self, server: Breakable, port: int) -> str:
+        """What `store=` takes, for whoever reaches the server at this port."""
+        return server.url_at(port) + self.options
+
+
+def _of(kind: type[Server], **settings: bool) -> Callable[[Require, Path], Server]:
+    def make(require: Require, folder: Path) -> Server:
+        return kind(require(kind.program), folder, **settings)
+
+    return make
 
 
 def flush(server: Server) -> None:
@@ -104,23 +124,17 @@ def _ask_etcd(server: Server, method: str, **fields: str) -> dict[str, Any]:
 ENGINES = (
     Engine(
         name="redis",
-        server=LastingRedis,
-        url=lambda port: f"redis://127.0.0.1:{port}/0",
+        make=_of(Redis, keeps=True),
         drop=kill_clients,
         losses={"FLUSHALL": flush, "empty restart": restart_empty},
     ),
     Engine(
         name="postgresql",
-        server=PostgreSQL,
-        url=lambda port: f"postgresql://postgres@127.0.0.1:{port}/postgres",
+        make=_of(PostgreSQL),
         drop=terminate_backends,
         losses={"DROP SCHEMA": drop_schema},
     ),
-    Engine(
-        name="etcd",
-        server=Etcd,
-        url=lambda port: f"etcd://127.0.0.1:{port}",
-        drop=revoke_leases,
-        losses={"all keys deleted": delete_keys},
-    ),
+    Engine(name="pooler", make=_of(PostgreSQL), drop=terminate_backends, options="?mode=pooler"),
+    Engine(name="etcd", make=_of(Etcd), drop=revoke_leases, losses={"all keys deleted": delete_keys}),
+    Engine(name="kubernetes", make=lambda _, folder: FakeCluster(folder)),
 )

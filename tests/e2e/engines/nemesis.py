@@ -13,12 +13,13 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 from onepoller.coordination.identity import boot_clock
 from tests.e2e.engines.crew import Crew
+from tests.e2e.engines.engine_kinds import Breakable
 from tests.e2e.engines.fault_proxy import Way
 from tests.e2e.engines.history import History
-from tests.e2e.engines.servers import Server
 
 TWICE = 0.35
 """How often a second fault begins during the first, on another worker."""
@@ -26,7 +27,7 @@ GRACE = 3.0
 """After a fault of the server everybody has a lease and so many seconds to come back."""
 ON_PROCESSES = ("kill", "freeze", "blink", "hand over", "quit")
 ON_CONNECTIONS = ("blackhole", "mute", "unheard", "slow", "reset", "forgotten", "dropped", "refused")
-NO_LOSSES: Mapping[str, Callable[[Server], None]] = {}
+NO_LOSSES: Mapping[str, Callable[[Any], None]] = {}
 ON_SERVERS = ("restart", "crash", "server freezes", "server blinks")
 
 
@@ -49,8 +50,8 @@ class Nemesis:
         crew: Crew,
         *,
         seed: int,
-        server: Server | None = None,
-        losses: Mapping[str, Callable[[Server], None]] = NO_LOSSES,
+        server: Breakable | None = None,
+        losses: Mapping[str, Callable[[Any], None]] = NO_LOSSES,
     ) -> None:
         self.strikes: list[Strike] = []
         self._crew = crew

@@ -49,6 +49,14 @@ class Server:
         """What `store=` takes, without options."""
         raise NotImplementedError
 
+    def url_at(self, port: int) -> str:
+        """The same for whoever reaches it at another port of this machine: a proxy's."""
+        return self.url.replace(f":{self.port}", f":{port}")
+
+    def close(self) -> None:
+        """End it for good."""
+        self.kill()
+
     def _prepare(self) -> None:
         """What is done once, before the first start."""
 

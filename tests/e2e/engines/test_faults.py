@@ -8,6 +8,7 @@ processes.
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -19,7 +20,7 @@ from tests.e2e.engines.crew import Crew
 from tests.e2e.engines.engine_kinds import ENGINES, Engine
 from tests.e2e.engines.history import History
 from tests.e2e.engines.nemesis import GRACE, Nemesis
-from tests.e2e.engines.servers import Server
+from tests.e2e.engines.servers import Require
 
 pytestmark = pytest.mark.slow
 SEED = 20
@@ -85,17 +86,26 @@ def play(crew: Crew, nemesis: Nemesis, length: Length, report: Callable[[str], N
 @pytest.mark.parametrize("length", [SHORT, LONG])
 @pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
 def test_no_fault_of_an_engine_makes_two_deliver(
-    own_server: Callable[[type[Server]], Server],
+    require_program: Require,
     own_report: Callable[[str], None],
     tmp_path: Path,
     engine: Engine,
     length: Length,
 ) -> None:
     """Never two at once, terms only grow, nothing is lost, nobody is deaf for long, whatever fails."""
-    server = own_server(engine.server)
-    with Crew(
-        tmp_path, url=engine.url, port=server.port, lease=engine.lease, bots=length.bots, every=EVERY
-    ) as crew:
+    with ExitStack() as stack:
+        server = engine.make(require_program, tmp_path / "server").start()
+        stack.callback(server.close)
+        crew = stack.enter_context(
+            Crew(
+                tmp_path,
+                url=lambda port: engine.url(server, port),
+                port=server.port,
+                lease=engine.lease,
+                bots=length.bots,
+                every=EVERY,
+            )
+        )
         nemesis = Nemesis(crew, seed=SEED, server=server, losses=engine.losses)
         play(crew, nemesis, length, own_report)
 

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -13,7 +13,7 @@ from onepoller.coordination.identity import BotId, Term, own_identity
 from onepoller.coordination.stores.choice import choose
 from onepoller.coordination.stores.seam import Batch, Claim, Liveness, Session, Store, Swap
 from tests.e2e.engines.engine_kinds import ENGINES, Engine
-from tests.e2e.engines.servers import Server
+from tests.e2e.engines.servers import Require
 
 pytestmark = pytest.mark.slow
 BOT = BotId(42)
@@ -71,13 +71,15 @@ async def taken(store: Store, session: Session) -> Claim:
 
 @pytest.mark.parametrize(("engine", "loss"), LOSSES)
 def test_a_claim_that_was_lost_is_free_for_others_when_its_holder_has_stopped(
-    own_server: Callable[[type[Server]], Server], engine: Engine, loss: str
+    require_program: Require, tmp_path: Path, engine: Engine, loss: str
 ) -> None:
     """The holder hears nothing of it, and its deadline has not passed; the other one had a session too."""
-    server = own_server(engine.server)
+    server = engine.make(require_program, tmp_path / "server").start()
 
     async def play() -> None:
-        chosen = [choose(engine.url(server.port), state_dir=None, lease=engine.lease) for _ in range(2)]
+        chosen = [
+            choose(engine.url(server, server.port), state_dir=None, lease=engine.lease) for _ in range(2)
+        ]
         holder_store, other_store = (one.make() for one in chosen)
         holder = await holder_store.open(own_identity())
         before = await taken(holder_store, holder)
@@ -93,4 +95,7 @@ def test_a_claim_that_was_lost_is_free_for_others_when_its_holder_has_stopped(
         assert not still_delivers
         assert after.term > before.term
 
-    asyncio.run(play())
+    try:
+        asyncio.run(play())
+    finally:
+        server.close()

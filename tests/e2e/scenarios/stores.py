@@ -19,15 +19,15 @@ class ServedStore:
 
     def __init__(self, engine: Engine, require: Require, folder: Path, stack: ExitStack) -> None:
         self.engine = engine
-        self.server = engine.server(require(engine.server.program), folder / "server").start()
-        stack.callback(self.server.kill)
+        self.server = engine.make(require, folder / "server").start()
+        stack.callback(self.server.close)
         self.proxies: dict[str, FaultProxy] = {}
         self._stack = stack
 
     def way_of(self, name: str) -> str:
         """The URL for this bot."""
         self.proxies[name] = self._stack.enter_context(FaultProxy(self.server.port))
-        return self.engine.url(self.proxies[name].port)
+        return self.engine.url(self.server, self.proxies[name].port)
 
 
 class Stores:

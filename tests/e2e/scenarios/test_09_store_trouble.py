@@ -20,6 +20,7 @@ import pytest
 from onepoller.testing.botapi import Row, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import ROOT, Bot, Bots
+from tests.e2e.engines.engine_kinds import ENGINES
 from tests.e2e.engines.servers import Require
 from tests.e2e.scenarios.stores import EVERYWHERE, ON_SERVERS, ServedStore, Stores
 
@@ -168,6 +169,7 @@ def cut_in_the_middle(served: ServedStore) -> None:
 
 def ended_by_the_server(served: ServedStore) -> None:
     """An administrator kills every client: CLIENT KILL, pg_terminate_backend, lease revoke."""
+    assert served.engine.drop is not None
     served.engine.drop(served.server)
 
 
@@ -183,15 +185,22 @@ def crashed(served: ServedStore) -> None:
     served.server.start()
 
 
-@pytest.mark.parametrize("store", ON_SERVERS)
+TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
+    dropped_silently: [],
+    ended_by_the_server: [],
+    restarted: [],
+    cut_in_the_middle: [pytest.mark.soak],
+    crashed: [pytest.mark.soak],
+}
+
+
 @pytest.mark.parametrize(
-    "trouble",
+    ("store", "trouble"),
     [
-        dropped_silently,
-        ended_by_the_server,
-        restarted,
-        pytest.param(cut_in_the_middle, marks=pytest.mark.soak),
-        pytest.param(crashed, marks=pytest.mark.soak),
+        pytest.param(engine.name, trouble, marks=marks, id=f"{engine.name}-{trouble.__name__}")
+        for engine in ENGINES
+        for trouble, marks in TROUBLES.items()
+        if trouble is not ended_by_the_server or engine.drop is not None
     ],
 )
 def test_what_becomes_of_connections_and_servers_makes_nobody_deaf_for_long(
