@@ -44,8 +44,8 @@ class Lines:
             async with asyncio.timeout(limit):
                 try:
                     return await self._called(work)
-                except exceptions.MovedError as moved:
-                    self._place = self._named.at(moved.host, moved.port)
+                except exceptions.ResponseError as error:
+                    self._place = _moved(self._named, error)
                     await self._close_idle()
                     return await self._called(work)
 
@@ -109,3 +109,12 @@ class Lines:
         else:
             await line.close()
         return done
+
+
+def _moved(named: Place, error: exceptions.ResponseError) -> Place:
+    """The node to which this one of a cluster sends us: `MOVED SLOT HOST:PORT`. Else raises the error."""
+    words = str(error).removeprefix("MOVED ").split()
+    if not isinstance(error, exceptions.MovedError) and not str(error).startswith("MOVED "):
+        raise error  # older clients know no class for it
+    host, _, port = words[-1].rpartition(":")
+    return named.at(host, int(port))
