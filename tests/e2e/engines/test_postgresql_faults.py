@@ -268,3 +268,60 @@ def test_who_comes_later_is_waited_for_too(postgresql_server: PostgreSQL) -> Non
                     await first.wait_heard(other)
 
     asyncio.run(body())
+
+
+def test_behind_a_pooler_lost_beats_prove_nothing_after_a_restart(own_server: Own) -> None:
+    """A replica that took over may lack the last beats; a lease passes before anybody is followed."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        url = fresh(server.url, mode="pooler")
+        prefix = url.partition("prefix=")[2].partition("&")[0]
+        async with processes(url, 2, lease=LONG) as (holder, standby):
+            mine = (await holder.take())[BOT]
+            lost = f"UPDATE {prefix}.sessions SET beaten_at = beaten_at - interval '1 hour' WHERE id = "  # noqa: S608  # our own name
+            await run(server.url, f"{lost}'{holder.session.id}'")
+            assert await standby.liveness(holder) is Liveness.SILENT
+            server.kill()
+            server.start()
+            await beaten(standby)
+            assert await standby.liveness(holder) is Liveness.ALIVE
+            assert await standby.take(requires_over=holder) == {}
+            await beaten(holder)
+            assert holder.session.has_claim(BOT, mine.term)
+
+    asyncio.run(body())
+
+
+def test_behind_a_pooler_the_end_of_a_lease_is_looked_for(postgresql_server: PostgreSQL) -> None:
+    """Not only at the next slow look."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        async with processes(url, 2, lease=1.0) as (holder, standby):
+            standby.store._slow_look = LONG
+            await holder.take()
+            await standby.watch()
+            await standby.wait_heard(holder, timeout=10)
+            assert await standby.liveness(holder) is Liveness.SILENT
+
+    asyncio.run(body())
+
+
+def test_a_process_that_is_known_to_be_dead_is_over(postgresql_server: PostgreSQL) -> None:
+    """Whoever can prove it says so; everybody hears of it, and nobody waits for its lease."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        async with processes(url, 2, lease=LONG) as (dead, heir):
+            await dead.take()
+            await heir.store.end(heir.session, dead.session.id)
+            await heir.store.end(heir.session, dead.session.id)
+            assert await heir.liveness(dead) is Liveness.OVER
+            assert await heir.take(requires_over=dead) != {}
+            with pytest.raises(SessionOver):
+                await beaten(dead)
+            with pytest.raises(SessionOver):
+                await dead.store.end(dead.session, heir.session.id)
+
+    asyncio.run(body())
