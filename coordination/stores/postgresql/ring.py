@@ -2,8 +2,8 @@
 
 A second connection stands in the queue for the neighbour's lock. When it gets it, the neighbour's connection
 is gone, and the server tells everybody; then it is the next one's turn. So there is one such connection for
-each process, however many there are, and one that notices each death. The wait is begun anew each lease: as
-long as a statement runs, the server's vacuum keeps what it could see.
+each process, however many there are, and one that notices each death. The wait is begun anew every few
+seconds: as long as a statement runs, the server's vacuum keeps what it could see.
 """
 
 from __future__ import annotations
@@ -13,18 +13,19 @@ from collections.abc import Awaitable, Callable
 
 from onepoller.coordination.errors import OnepollerError
 from onepoller.coordination.identity import SessionId
-from onepoller.coordination.stores.cancelling import cancel
 from onepoller.coordination.stores.postgresql.link import Link
 from onepoller.coordination.stores.postgresql.names import lock_key
 from onepoller.coordination.stores.postgresql.troubles import SchemaGone
 
 _NEIGHBOUR = """
 SELECT s.id FROM {s}.sessions s
-WHERE s.id <> $1 AND NOT s.is_over AND s.lock_key IS NOT NULL AND NOT {s}.is_silent(s, $2)
+WHERE s.id <> $1 AND NOT s.is_over AND s.lock_key IS NOT NULL AND s.id <> ALL ($2)
 ORDER BY s.id < $1 DESC, s.id DESC LIMIT 1
 """
-_AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS is_silent"
+_AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS found"
 _LIMIT = 3.0
+_LONGEST = 10.0
+"""Seconds of one wait, however long a lease is."""
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
 
@@ -39,25 +40,31 @@ class Ring:
         lease: float,
         connect: Callable[[], Awaitable[Link]],
         cancel: Callable[[int], Awaitable[None]],
+        rehearse: Callable[[], Awaitable[None]],
         silent: Callable[[SessionId], None],
     ) -> None:
         self._own = own
-        self._lease = lease
+        self._wait = min(0.9 * lease, _LONGEST)
         self._connect = connect
         self._cancel = cancel
+        self._rehearse = rehearse
         self._silent = silent
         self._neighbour: SessionId | None = None
+        self._passed: set[SessionId] = set()
+        """Those whose locks are free; they are passed over, until they come again."""
         self._moved = asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
 
     def began(self, session: SessionId) -> None:
-        """A session has come: perhaps it stands between us and our neighbour."""
+        """A session has come (again): perhaps it stands between us and our neighbour."""
+        self._passed.discard(session)
         if session != self._own and (self._neighbour is None or self._is_nearer(session)):
             self._moved.set()
 
     async def stop(self) -> None:
         """Wait no more."""
-        await cancel(self._task)
+        self._task.cancel()
+        await asyncio.wait({self._task})
 
     def _is_nearer(self, session: SessionId) -> bool:
         """In the order of `_NEIGHBOUR`."""
@@ -85,18 +92,22 @@ class Ring:
     async def _turn(self, link: Link) -> bool:
         """Wait for one neighbour, until it is silent, a nearer one comes, or a lease has passed."""
         self._moved.clear()
-        rows = await link.ask(_NEIGHBOUR, self._own, [self._own], limit=_LIMIT)
+        rows = await link.ask(_NEIGHBOUR, self._own, list(self._passed), limit=_LIMIT)
         self._neighbour = SessionId(rows[0]["id"]) if rows else None
         if self._neighbour is None:
             return False
-        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._lease)
-        waiting = asyncio.ensure_future(link.within(statement, self._lease + _LIMIT))
+        await self._rehearse()
+        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._wait)
+        waiting = asyncio.ensure_future(link.within(statement, self._wait + _LIMIT))
         moved = asyncio.ensure_future(self._moved.wait())
         try:
             await asyncio.wait({waiting, moved}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 await self._cancel(link.pid)
-            if (await waiting)[0]["is_silent"]:
+            found = (await waiting)[0]["found"]
+            if found != "held":
+                self._passed.add(self._neighbour)
+            if found == "silent":
                 self._silent(self._neighbour)
             return True
         finally:
