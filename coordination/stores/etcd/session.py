@@ -10,7 +10,9 @@ from onepoller.coordination.stores.etcd.wishes import OwnWishes
 from onepoller.coordination.stores.lease import Lease
 
 LARGE = 4096
-"""Bytes. A report of more than a hundred bots is written at most once a lease."""
+REPORT_EVERY = 30.0
+"""A report of more than so many bytes, a hundred bots or so, is written once in so many seconds at most: etcd
+keeps what was written before until it is compacted."""
 
 
 class EtcdSession(EngineSession):
@@ -29,6 +31,8 @@ class EtcdSession(EngineSession):
         self.writing = asyncio.Lock()
         """Held while wishes are written, one batch after the other."""
         self.is_closed = False
+        self.had: frozenset[BotId] = frozenset()
+        """What it held when it ended, if its deadline had not passed."""
         self._reported = b""
         self._report_again = 0.0
 
@@ -37,6 +41,12 @@ class EtcdSession(EngineSession):
         """The bots that are ours as far as we have heard."""
         return list(self._held)
 
+    def end(self) -> None:
+        """It is over, and never comes back."""
+        if not self.is_over and self._clock() < self.deadline:
+            self.had = frozenset(self._held)
+        super().end()
+
     def has_news(self, report: bytes, now: float) -> bool:
         """Whether a report is to be written now (boot clock)."""
         return report != self._reported and (len(report) <= LARGE or now >= self._report_again)
@@ -44,4 +54,4 @@ class EtcdSession(EngineSession):
     def reported(self, report: bytes, now: float) -> None:
         """It was written."""
         self._reported = report
-        self._report_again = now + self._lease.seconds
+        self._report_again = now + REPORT_EVERY

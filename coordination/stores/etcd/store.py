@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 
 from onepoller.coordination.errors import SessionOver, SetupError, StoreFull, StoreUnavailable
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
+from onepoller.coordination.stores.engine import Aftermath
 from onepoller.coordination.stores.etcd.beginning import Beginning
 from onepoller.coordination.stores.etcd.endpoints import Endpoints
 from onepoller.coordination.stores.etcd.gateway import Gateway
@@ -59,6 +60,9 @@ class EtcdStore:
         self._reading = Reading(self._gateway, self._keys, seen=self._seen)
         self._writing = Writing(self._gateway, self._keys, written=self._wrote)
         self._sessions: dict[SessionId, EtcdSession] = {}
+        self._last: EtcdSession | None = None
+        """Our session before the one that is open."""
+        self._aftermath: Aftermath | None = None
         self._users = 0
         """Sessions, and reads without one, that need the connections."""
 
@@ -76,6 +80,15 @@ class EtcdStore:
             await self._leave()
             raise
         self._sessions[session.id] = session
+        last, self._last = self._last, session
+        if last is not None and last.floor < session.floor:
+            self._aftermath = Aftermath(
+                lost=last.id,
+                had=last.had,
+                floor=session.floor,
+                until=boot_clock() + self._lease.seconds,
+                lease=self._lease.seconds,
+            )
         return session
 
     async def _opened(self, identity: Identity) -> EtcdSession:
@@ -206,9 +219,11 @@ class EtcdStore:
         """Claims, wishes and sessions of these bots, or of all. Changes no claim, wakes nobody."""
         self._users += 1
         try:
-            return await self._reading.snapshot(bots)
+            seen = await self._reading.snapshot(bots)
         finally:
             await self._leave()
+        after = self._aftermath
+        return after.shown(seen) if after is not None and boot_clock() < after.until else seen
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes in one call; each claim only if its version is the expected one."""
@@ -219,7 +234,8 @@ class EtcdStore:
         own = self._sessions.get(session.id)
         if own is None:
             return
-        watch = Watch(own, self._gateway, self._keys, slow_look=self._slow_look)
+        until = self._aftermath.until if self._aftermath is not None else 0.0
+        watch = Watch(own, self._gateway, self._keys, slow_look=self._slow_look, again_at=until)
         try:
             async for change in watch.run():
                 yield change

@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from onepoller.coordination.errors import OnepollerError, SessionOver, StoreUnavailable
-from onepoller.coordination.identity import SessionId
+from onepoller.coordination.identity import SessionId, boot_clock
 from onepoller.coordination.stores.cancelling import cancel
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.etcd.gateway import Gateway
@@ -31,15 +31,21 @@ _LIMIT = 2.0
 class Watch:
     """One session's watch."""
 
-    def __init__(self, session: EtcdSession, gateway: Gateway, keys: Keys, *, slow_look: float) -> None:
+    def __init__(
+        self, session: EtcdSession, gateway: Gateway, keys: Keys, *, slow_look: float, again_at: float
+    ) -> None:
         self._session = session
         self._gateway = gateway
         self._keys = keys
         self._slow_look = slow_look
+        self._again_at = again_at
+        """When there is something to look at though nothing is written (boot clock)."""
         self._changes = Changes()
         self._loop = asyncio.get_running_loop()
         self._trouble: OnepollerError | None = None
         self._is_listening = False
+        self._is_deaf = False
+        """The stream has not told what it should have: another one is begun."""
         self._generation = 0
         self._woken = 0
         self._alive: set[SessionId] = set()
@@ -49,23 +55,32 @@ class Watch:
         while not self._session.is_over:
             began = self._loop.time()
             async with self._listening():
-                await self._look()
+                self._is_deaf = False
+                missed = await self._look()
                 yield Change()
+                for change in missed:
+                    if change.session is not None:
+                        yield change
                 due = self._next_look()
-                while self._is_listening and not self._session.is_over:
+                while self._is_listening and not (self._is_deaf or self._session.is_over):
                     for change in await self._changes.take(until=due):
                         yield change
                     if self._loop.time() >= due:
                         due = self._next_look()
                         for change in await self._look():
                             yield change
-            if self._loop.time() < began + self._slow_look and not self._session.is_over:
-                raise StoreUnavailable(f"{self._gateway.shown} ends our watch at once.")
+            was_quick = self._loop.time() < began + self._slow_look
+            if was_quick and not (self._is_deaf or self._session.is_over):
+                raise StoreUnavailable(f"{self._gateway.shown} has ended the connection.")
         if not self._session.is_closed:
             raise SessionOver(f"Session {self._session.id} is over; open a new one.")
 
     def _next_look(self) -> float:
-        return self._loop.time() + self._slow_look * random.uniform(0.8, 1.2)
+        pause = self._slow_look * random.uniform(0.8, 1.2)
+        left = self._again_at - boot_clock()
+        if 0.0 < left < pause:
+            self._loop.call_later(left, self._changes.put, Change())
+        return self._loop.time() + pause
 
     # The stream
 
@@ -152,7 +167,7 @@ class Watch:
         if written != self._generation or was_woken:
             news.append(Change())
         if (missed or was_woken) and self._woken:
-            self._is_listening = False
+            self._is_deaf = True
         self._generation, self._woken = written, revisions[self._session.id]
         self._alive = set(revisions)
         return news

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 import subprocess
-from base64 import b64encode
+from base64 import b64decode, b64encode
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +79,11 @@ def delete_all(server: Etcd, prefix: str) -> None:
 def count(server: Etcd, prefix: str) -> int:
     """How many keys there are."""
     return int(call(server, "kv/range", **under(prefix), count_only=True).get("count", 0))
+
+
+def values(server: Etcd, prefix: str) -> list[bytes]:
+    """What lies in them."""
+    return [b64decode(kv.get("value", "")) for kv in call(server, "kv/range", **under(prefix)).get("kvs", ())]
 
 
 def commands(server: Etcd) -> dict[str, int]:

@@ -12,10 +12,10 @@ import pytest
 
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.seam import Change
-from onepoller.testing.botapi import overlaps
+from onepoller.testing.botapi import conflicts, overlaps
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
-from tests.e2e.engines.etcd_calls import commands, me, more, on, take
+from tests.e2e.engines.etcd_calls import commands, me, more, on, take, values
 from tests.e2e.engines.servers import Etcd
 
 pytestmark = pytest.mark.slow
@@ -101,3 +101,40 @@ def test_ten_standbys_do_not_stampede(telegram: Telegram, bots: Bots, etcd_serve
     assert spent["Txn"] - spent["LeaseKeepAlive"] <= STAMPEDE
     assert overlaps(telegram.rows()) == []
     herd.clear()
+
+
+def wait_wished(server: Etcd, prefix: str) -> None:
+    """Wait until somebody stands in line: who says that it stands by is about to."""
+    while not any(value != b"[]" for value in values(server, f"{prefix}/wishes")):
+        time.sleep(0.02)
+
+
+def test_a_handover_causes_no_409(telegram: Telegram, bots: Bots, etcd_server: Etcd) -> None:
+    """Asked for by the command line, which has no session of its own beside it; `status` names the holder."""
+    store = f"{etcd_server.url}?prefix=handover"
+    bots.bare("a", store=store)
+    telegram.wait_parked("a")
+    bots.bare("b", store=store)
+    wait_wished(etcd_server, "handover")
+    assert bots.run("handover", str(telegram.bot_id), "--store", store).returncode == 0
+    telegram.wait_parked("b")
+    assert "'b'" in bots.run("status", "--store", store).stdout
+    assert (overlaps(telegram.rows()), conflicts(telegram.rows())) == ([], [])
+
+
+def test_a_forked_child_leaves_its_parents_connections_alone(
+    telegram: Telegram, bots: Bots, etcd_server: Etcd
+) -> None:
+    """It stands by with a session of its own, and both hear of what happens."""
+    store = f"{etcd_server.url}?prefix=fork"
+    parent = bots.bare("a", store=store)
+    telegram.wait_parked("a")
+    parent.tell("fork-poll", "child")
+    wait_wished(etcd_server, "fork")
+    parent.tell("hand_over")
+    telegram.wait_parked("child")
+    before = telegram.last()
+    wait_wished(etcd_server, "fork")
+    bots.run("handover", str(telegram.bot_id), "--store", store)
+    telegram.wait_parked("a", after=before)
+    assert "ResourceWarning" not in parent.log

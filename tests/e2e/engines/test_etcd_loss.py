@@ -14,7 +14,10 @@ import pytest
 from onepoller.coordination.errors import SessionOver, StoreFull, StoreUnavailable
 from onepoller.coordination.identity import BotId, boot_clock
 from onepoller.coordination.stores.etcd import EtcdStore
-from onepoller.coordination.stores.seam import Change, Claim, Session
+from onepoller.coordination.stores.seam import Change, Claim, Liveness, Session
+from onepoller.testing.botapi import conflicts, overlaps
+from tests.e2e.bots.at_server import Telegram
+from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.etcd_calls import call, delete_all, me, on, take
 from tests.e2e.engines.servers import Etcd, Server
 
@@ -71,7 +74,8 @@ def test_what_an_administrator_deletes_ends_every_session(server: Etcd) -> None:
         assert not session.has_claim(BOT, before.term)
         await store.close(session)
         again = await store.open(me())
-        assert (await store.read([BOT])).claims[BOT] == Claim(bot_id=BOT)
+        lost = (await store.read([BOT])).claims[BOT]
+        assert (lost.version, lost.holder, lost.clean) == (0, None, False)
         assert (await taken(store, again)).term > before.term
         await store.close(again)
 
@@ -208,3 +212,52 @@ def test_a_full_server_keeps_who_lives(server: Etcd) -> None:
         await store.close(session)
 
     asyncio.run(body())
+
+
+def test_a_claim_that_was_lost_is_free_for_who_had_it(server: Etcd) -> None:
+    """At once; for another one, who cannot know whether the holder has noticed, only after a lease."""
+
+    async def body() -> None:
+        holder, other = on(server, "lost", lease=2.0), on(server, "lost", lease=2.0)
+        first, second = await holder.open(me()), await other.open(me())
+        await taken(holder, first)
+        delete_all(server, "lost")
+        for store, session in ((holder, first), (other, second)):
+            assert await is_over(store, session)
+            await store.close(session)
+        again, meanwhile = await holder.open(me()), await other.open(me())
+        assert (await holder.read([BOT])).claims[BOT].holder is None
+        seen = await other.read([BOT])
+        somebody = seen.claims[BOT].holder
+        assert somebody is not None
+        assert seen.sessions[somebody].liveness is Liveness.ALIVE
+        async with aclosing(changes(other, meanwhile)) as heard, asyncio.timeout(20):
+            while (await other.read([BOT])).claims[BOT].holder is not None:
+                await anext(heard)
+        await holder.close(again)
+        await other.close(meanwhile)
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("loss", ["deleted", "emptied", "away"])
+def test_pollers_come_back(telegram: Telegram, bots: Bots, server: Etcd, loss: str) -> None:
+    """Data lost under two real pollers, or the server away for longer than a lease: one polls, unopposed."""
+    holder = bots.bare("a", store=server.url, lease=2)
+    telegram.wait_parked("a")
+    bots.bare("b", store=server.url, lease=2).wait_said(role="standby")
+    before = telegram.last()
+    if loss == "deleted":
+        delete_all(server, "onepoller")
+    else:
+        server.kill()
+        if loss == "emptied":
+            shutil.rmtree(server.folder / "data")
+        else:
+            holder.wait(lambda bot: "does not answer" in bot.log)
+            time.sleep(3.0)  # longer than the lease, which is what this is about
+        server.start()
+    telegram.wait_for(lambda row: row.is_poll and row.parked_at is not None, after=before)
+    telegram.push(20)
+    assert set(bots.wait_all_handled().values()) == {1}
+    assert (overlaps(telegram.rows()), conflicts(telegram.rows())) == ([], [])
