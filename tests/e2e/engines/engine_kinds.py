@@ -41,6 +41,8 @@ class Engine:
     """The server ends what it has of its clients, as an administrator does: connections, or their leases."""
     losses: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     """How everything that we had on it is lost, by name."""
+    waits_after_loss: bool = True
+    """What was lost is free for others only when its holder has stopped. False: two may deliver until then."""
     lease: float = 2.0
     options: str = ""
     """Of the URL."""
@@ -133,6 +135,7 @@ ENGINES = (
         make=_of(PostgreSQL),
         drop=terminate_backends,
         losses={"DROP SCHEMA": drop_schema},
+        waits_after_loss=False,
     ),
     Engine(name="pooler", make=_of(PostgreSQL), drop=terminate_backends, options="?mode=pooler"),
     Engine(name="etcd", make=_of(Etcd), drop=revoke_leases, losses={"all keys deleted": delete_keys}),

@@ -17,16 +17,14 @@ from tests.e2e.engines.servers import Require
 
 pytestmark = pytest.mark.slow
 BOT = BotId(42)
-OPEN = {"postgresql", "etcd"}
-"""There a loss that nobody is told of is not waited for: two may deliver until the holder's deadline."""
 LOSSES = [
     pytest.param(
         engine,
         loss,
         id=f"{engine.name}-{loss}",
-        marks=[pytest.mark.xfail(reason="the claim is taken at once", raises=AssertionError)]
-        if engine.name in OPEN
-        else [],
+        marks=[]
+        if engine.waits_after_loss
+        else [pytest.mark.xfail(reason="the claim is taken at once", raises=AssertionError)],
     )
     for engine in ENGINES
     for loss in engine.losses
