@@ -42,7 +42,7 @@ class Engine:
     losses: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     """How everything that we had on it is lost, by name."""
     waits_after_loss: bool = True
-    """What was lost is free for others only when its holder has stopped. False: two may deliver until then."""
+    """What was lost is free for others only when its holder has stopped. False: two may deliver till then."""
     lease: float = 2.0
     options: str = ""
     """Of the URL."""
