@@ -46,7 +46,8 @@ class ClusterNode(Redis):
     """A node of a cluster that has no slots yet."""
 
     def __init__(self, found: Path, folder: Path) -> None:
-        super().__init__(found, folder, more=("--cluster-enabled", "yes"))
+        self.bus = free_port()  # the usual one, 10000 above the other, may not exist
+        super().__init__(found, folder, more=("--cluster-enabled", "yes", "--cluster-port", str(self.bus)))
 
 
 def admin(server: Server) -> Any:

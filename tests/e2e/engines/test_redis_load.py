@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import random
 from dataclasses import replace
 from typing import Any
 
@@ -12,7 +13,7 @@ from onepoller import OnePoller
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
 from onepoller.testing.store_contract.rig import Peer
-from tests.e2e.engines.redis_peers import LEASE, OwnServer, admin, peer
+from tests.e2e.engines.redis_peers import LEASE, OwnServer, admin, on, peer
 from tests.e2e.engines.servers import Redis, Server
 
 pytestmark = pytest.mark.slow
@@ -121,6 +122,40 @@ def test_one_change_makes_a_standby_read_one_claim(own_server: OwnServer) -> Non
         assert seen.claims[bots[7]] == changed
         assert after - before < 20_000  # an answer to INFO among them; 2,000 claims are 120,000
         for one in (first, second):
+            await one.store.close(one.session)
+
+    asyncio.run(body(own_server(Redis)))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_what_was_read_before_is_what_lies_on_the_server(own_server: OwnServer, seed: int) -> None:
+    """Whatever three processes write and read side by side, each reads afterwards what a new one reads."""
+    bots = [BotId(number) for number in range(1, 21)]
+    chance = random.Random(seed)
+
+    async def act(one: Peer) -> None:
+        for _ in range(60):
+            some = chance.sample(bots, chance.randint(1, len(bots)))
+            match chance.choice(["read", "take", "wish", "withdraw"]):
+                case "read":
+                    await one.store.read(some)
+                case "take":
+                    await asyncio.gather(*(one.take(bot_id) for bot_id in some[:3]))
+                case "wish":
+                    await one.wish(*(Wish(bot_id=bot_id, session=one.id) for bot_id in some))
+                case "withdraw":
+                    await one.wish(withdrawn=some)
+
+    async def body(server: Server) -> None:
+        peers = [await peer(server) for _ in range(3)]
+        await asyncio.gather(*(act(one) for one in peers for _ in range(2)))
+        await peers[2].store.close(peers[2].session)
+        fresh = await on(server).read(bots)
+        for one in peers[:2]:
+            seen = await one.store.read(bots)
+            assert (seen.claims, seen.wishes) == (fresh.claims, fresh.wishes)
+            assert seen.sessions.keys() == fresh.sessions.keys()
+        for one in peers[:2]:
             await one.store.close(one.session)
 
     asyncio.run(body(own_server(Redis)))

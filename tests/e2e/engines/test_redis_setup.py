@@ -159,8 +159,9 @@ def test_a_node_of_a_cluster_sends_us_to_the_one_with_our_keys(own_server: OwnSe
             await one.store.close(one.session)
 
     named, other = own_server(ClusterNode), own_server(ClusterNode)
+    assert isinstance(other, ClusterNode)
     admin(other).execute_command("CLUSTER", "ADDSLOTSRANGE", 0, 16383)
-    admin(named).execute_command("CLUSTER", "MEET", "127.0.0.1", other.port)
+    admin(named).execute_command("CLUSTER", "MEET", "127.0.0.1", other.port, other.bus)
     for node in (named, other):
         while "cluster_state:ok" not in str(admin(node).execute_command("CLUSTER", "INFO")):
             time.sleep(0.05)

@@ -21,11 +21,10 @@ SECRET = "s3cret"
 
 def test_a_certificate_that_is_not_trusted_is_told_as_that() -> None:
     """The client says only that it could not connect, on account of it."""
+    error = exceptions.ConnectionError(SECRET)
+    error.__context__ = ssl.SSLCertVerificationError(SECRET)
     with pytest.raises(StoreUnfit, match="does not trust"), faults("redis://cache.test"):
-        try:
-            raise ssl.SSLCertVerificationError(SECRET)
-        except OSError:
-            raise exceptions.ConnectionError(SECRET)  # noqa: B904  # as the client does
+        raise error
 
 
 @pytest.mark.parametrize(
