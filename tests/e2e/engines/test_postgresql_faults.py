@@ -244,18 +244,28 @@ def test_two_neighbours_that_die_together_are_both_heard(postgresql_server: Post
     """Whoever waited for the one waits for the other next, however the ring is closed."""
 
     async def body() -> None:
-        async with processes(fresh(postgresql_server.url), 5, lease=LONG) as made:
+        url = fresh(postgresql_server.url)
+        async with processes(url, 5, lease=LONG) as made:
             for process in made:
                 process.store._slow_look = LONG
                 await process.watch()
             by_id = sorted(made, key=lambda process: process.session.id)
-            dead, living = by_id[1:3], [by_id[0], *by_id[3:]]
+            dead, living = (
+                [by_id[2], by_id[1]],
+                [by_id[0], *by_id[3:]],
+            )  # who waited for the second goes first
             for number, process in enumerate(dead):
                 await process.take([BOT, OTHER][number])
                 await process.die()
             for process in living:
                 for other in dead:
                     await process.wait_heard(other)
+            later = await Process(url, lease=LONG).open()  # and nobody tells of the dead for ever
+            await later.take()
+            await later.die()
+            for process in living:
+                await process.wait_heard(later)
+                assert len(process.heard) < 20
 
     asyncio.run(body())
 
