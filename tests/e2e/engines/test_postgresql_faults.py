@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
-from onepoller.coordination.identity import boot_clock, first_term
+from onepoller.coordination.identity import SessionId, boot_clock, first_term
 from onepoller.coordination.stores.seam import Change, Liveness
 from onepoller.testing.store_contract.rig import BOT, OTHER
 from tests.e2e.engines.postgresql import Process, fresh, processes, run
@@ -17,6 +22,7 @@ from tests.e2e.engines.servers import PostgreSQL, Server
 pytestmark = pytest.mark.slow
 
 Own = Callable[[type[Server]], Server]
+ROOT = Path(__file__).parents[3]
 LONG = 60.0
 """A lease, in seconds, that nobody waits for."""
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"
@@ -238,17 +244,28 @@ def test_two_neighbours_that_die_together_are_both_heard(postgresql_server: Post
     """Whoever waited for the one waits for the other next, however the ring is closed."""
 
     async def body() -> None:
-        async with processes(fresh(postgresql_server.url), 5, lease=LONG) as made:
+        url = fresh(postgresql_server.url)
+        async with processes(url, 5, lease=LONG) as made:
             for process in made:
+                process.store._slow_look = LONG
                 await process.watch()
             by_id = sorted(made, key=lambda process: process.session.id)
-            dead, living = by_id[1:3], [by_id[0], *by_id[3:]]
+            dead, living = (
+                [by_id[2], by_id[1]],
+                [by_id[0], *by_id[3:]],
+            )  # who waited for the second goes first
             for number, process in enumerate(dead):
                 await process.take([BOT, OTHER][number])
                 await process.die()
             for process in living:
                 for other in dead:
                     await process.wait_heard(other)
+            later = await Process(url, lease=LONG).open()  # and nobody tells of the dead for ever
+            await later.take()
+            await later.die()
+            for process in living:
+                await process.wait_heard(later)
+                assert len(process.heard) < 20
 
     asyncio.run(body())
 
@@ -308,6 +325,23 @@ def test_behind_a_pooler_the_end_of_a_lease_is_looked_for(postgresql_server: Pos
     asyncio.run(body())
 
 
+def test_behind_a_pooler_a_client_that_freezes_before_its_commit_is_waited_for_briefly(
+    postgresql_server: PostgreSQL,
+) -> None:
+    """It holds what every writer needs; the server ends it."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        prefix = url.partition("prefix=")[2].partition("&")[0]
+        async with processes(url, 1, lease=LONG) as (process,):
+            frozen = await asyncpg.connect(postgresql_server.url)
+            await frozen.execute(f"BEGIN; SELECT {prefix}.leave('somebody')")
+            assert await process.take() != {}
+            await frozen.close()
+
+    asyncio.run(body())
+
+
 def test_a_process_that_is_known_to_be_dead_is_over(postgresql_server: PostgreSQL) -> None:
     """Whoever can prove it says so; everybody hears of it, and nobody waits for its lease."""
 
@@ -323,5 +357,28 @@ def test_a_process_that_is_known_to_be_dead_is_over(postgresql_server: PostgreSQ
                 await beaten(dead)
             with pytest.raises(SessionOver):
                 await dead.store.end(dead.session, heir.session.id)
+
+    asyncio.run(body())
+
+
+def test_a_sleeping_child_does_not_keep_its_dead_parents_lock(postgresql_server: PostgreSQL) -> None:
+    """It has closed the connection that it inherited; nobody waits for the hour's lease."""
+    url = fresh(postgresql_server.url)
+
+    async def body() -> None:
+        async with processes(url, 1, lease=LONG) as (standby,):
+            await standby.watch()
+            program = [sys.executable, "-m", "tests.e2e.engines.postgresql_holder", url]
+            holder = await asyncio.create_subprocess_exec(
+                *program, stdout=asyncio.subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
+            )
+            assert holder.stdout is not None
+            session, child = (await holder.stdout.readline()).decode().split()
+            try:
+                holder.kill()
+                await standby.wait(lambda: Change(session=SessionId(session)) in standby.heard, timeout=5)
+            finally:
+                os.kill(int(child), signal.SIGKILL)
+                await holder.wait()
 
     asyncio.run(body())
