@@ -70,7 +70,7 @@ class Watch:
                             yield change
             was_quick = self._loop.time() < began + self._slow_look
             if was_quick and not (self._is_deaf or self._session.is_over):
-                raise StoreUnavailable(f"{self._gateway.shown} has ended the connection.")
+                raise StoreUnavailable(f"{self._gateway.shown} does not answer.")
         if not self._session.is_closed:
             raise SessionOver(f"Session {self._session.id} is over; open a new one.")
 
