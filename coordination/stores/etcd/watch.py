@@ -13,13 +13,12 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import Any
 
-from onepoller.coordination.errors import OnepollerError, SessionOver, StoreUnavailable
+from onepoller.coordination.errors import OnepollerError, StoreUnavailable
 from onepoller.coordination.identity import SessionId, boot_clock
-from onepoller.coordination.stores.cancelling import cancel
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
-from onepoller.coordination.stores.etcd.session import EtcdSession
+from onepoller.coordination.stores.etcd.session import EtcdSession, over
 from onepoller.coordination.stores.etcd.words import coded, end_of, get_all, kept, key_of, txn
 from onepoller.coordination.stores.seam import Change
 
@@ -71,9 +70,9 @@ class Watch:
                             yield change
             was_quick = self._loop.time() < began + self._slow_look
             if was_quick and not (self._is_deaf or self._session.is_over):
-                raise StoreUnavailable(f"{self._gateway.shown} has ended the connection.")
+                raise StoreUnavailable(f"{self._gateway.shown} does not answer.")
         if not self._session.is_closed:
-            raise SessionOver(f"Session {self._session.id} is over; open a new one.")
+            raise over(self._session.id)
 
     def _next_look(self) -> float:
         pause = self._slow_look * random.uniform(0.8, 1.2)
@@ -96,7 +95,8 @@ class Watch:
         except TimeoutError:
             raise StoreUnavailable(f"{self._gateway.shown} does not answer.") from None
         finally:
-            await cancel(listener)
+            listener.cancel()
+            await asyncio.wait([listener])
 
     async def _listen(self, begun: asyncio.Future[None]) -> None:
         try:
