@@ -10,7 +10,7 @@ from __future__ import annotations
 import random
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -52,13 +52,15 @@ class Nemesis:
         seed: int,
         server: Breakable | None = None,
         losses: Mapping[str, Callable[[Any], None]] = NO_LOSSES,
+        spared: Collection[str] = (),
     ) -> None:
         self.strikes: list[Strike] = []
         self._crew = crew
         self._server = server
         self._losses = losses
         self._random = random.Random(seed)
-        self._on_workers = ON_PROCESSES if server is None else (*ON_PROCESSES, *ON_CONNECTIONS)
+        connections = tuple(kind for kind in ON_CONNECTIONS if server is not None and kind not in spared)
+        self._on_workers = (*ON_PROCESSES, *connections)
         self.kinds = self._on_workers if server is None else (*self._on_workers, *ON_SERVERS, *losses)
         self._left: list[str] = []
 

@@ -17,10 +17,10 @@ from pathlib import Path
 
 import pytest
 
-from onepoller.testing.botapi import Row, overlaps, polls
+from onepoller.testing.botapi import Row, conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import ROOT, Bot, Bots
-from tests.e2e.engines.engine_kinds import ENGINES
+from tests.e2e.engines.engine_kinds import ENGINES, Engine
 from tests.e2e.engines.servers import Require
 from tests.e2e.scenarios.stores import EVERYWHERE, ON_SERVERS, ServedStore, Stores
 
@@ -77,8 +77,12 @@ class Stage:
             time.sleep(0.02)
 
     def judge(self, *, beside: float = 0.0) -> None:
-        """Everything was accepted once, and no two polls of ours were open at once (for longer than that)."""
+        """Everything was accepted once, and no two polls of ours were open at once (for longer than that).
+
+        Nor did Telegram have to part them with a 409.
+        """
         assert set(self.bots.handled().values()) == {1}
+        assert beside or conflicts(self.telegram.rows()) == []
         found = overlaps(self.telegram.rows())
         assert [both for both in found if _end(both.first) - both.at > beside] == []
         assert "Traceback" not in self.holder.log + self.standby.log
@@ -185,6 +189,12 @@ def crashed(served: ServedStore) -> None:
     served.server.start()
 
 
+def _known(engine: Engine, trouble: Trouble) -> list[pytest.MarkDecorator]:
+    """Where two poll until the holder hears of it, or its deadline passes."""
+    is_known = trouble is dropped_silently and "dropped" in engine.spared
+    return [pytest.mark.xfail(reason="a lost connection is taken for a death")] if is_known else []
+
+
 TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
     dropped_silently: [],
     ended_by_the_server: [],
@@ -197,7 +207,12 @@ TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
 @pytest.mark.parametrize(
     ("store", "trouble"),
     [
-        pytest.param(engine.name, trouble, marks=marks, id=f"{engine.name}-{trouble.__name__}")
+        pytest.param(
+            engine.name,
+            trouble,
+            marks=[*marks, *_known(engine, trouble)],
+            id=f"{engine.name}-{trouble.__name__}",
+        )
         for engine in ENGINES
         for trouble, marks in TROUBLES.items()
         if trouble is not ended_by_the_server or engine.drop is not None
