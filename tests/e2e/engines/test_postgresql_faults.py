@@ -6,6 +6,8 @@ import asyncio
 import os
 import signal
 import sys
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -52,6 +54,41 @@ def test_who_loses_its_connection_delivers_nothing_until_it_is_proved_again(own_
             assert holder.session.deadline < boot_clock()
             await beaten(holder)
             assert holder.session.has_claim(BOT, mine.term)
+
+    asyncio.run(body())
+
+
+def test_a_cut_is_seen_by_a_look_though_the_loop_is_busy(own_server: Own) -> None:
+    """The look before delivery asks the kernel: a loop may be late by more than others need to follow."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        async with processes(fresh(server.url), 1, lease=LONG) as (holder,):
+            mine = (await holder.take())[BOT]
+            cut = threading.Thread(target=lambda: asyncio.run(run(server.url, _CUT)))
+            cut.start()
+            cut.join()  # our loop stands still from here on
+            end = time.monotonic() + 20
+            while holder.session.has_claim(BOT, mine.term):
+                assert time.monotonic() < end
+            assert holder.session.deadline > boot_clock()
+
+    asyncio.run(body())
+
+
+def test_behind_a_pooler_a_cut_connection_is_nothing(own_server: Own) -> None:
+    """The beat is what counts there, and there was one a moment ago."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        async with processes(fresh(server.url, mode="pooler"), 1, lease=LONG) as (holder,):
+            mine = (await holder.take())[BOT]
+            await run(server.url, _CUT)
+            await holder.wait(
+                lambda: holder.store._line._link is None or not holder.store._line._link.is_open
+            )
+            assert holder.session.has_claim(BOT, mine.term)
+            await beaten(holder)
 
     asyncio.run(body())
 
