@@ -379,6 +379,27 @@ def test_behind_a_pooler_a_client_that_freezes_before_its_commit_is_waited_for_b
     asyncio.run(body())
 
 
+@pytest.mark.parametrize("pooled", ["the holder", "the standby"])
+def test_processes_of_both_modes_follow_each_other(postgresql_server: PostgreSQL, pooled: str) -> None:
+    """Each is judged by what it is: a lock, or a beat."""
+    url = fresh(postgresql_server.url)
+    urls = [f"{url}&mode=pooler" if pooled == name else url for name in ("the holder", "the standby")]
+
+    async def body() -> None:
+        async with (
+            processes(urls[0], 1, lease=1.0) as (holder,),
+            processes(urls[1], 1, lease=1.0) as (standby,),
+        ):
+            await holder.take()
+            assert await standby.take(requires_over=holder) == {}
+            await standby.watch()
+            await holder.die()
+            await standby.wait_heard(holder)
+            assert await standby.take(requires_over=holder) != {}
+
+    asyncio.run(body())
+
+
 def test_a_process_that_is_known_to_be_dead_is_over(postgresql_server: PostgreSQL) -> None:
     """Whoever can prove it says so; everybody hears of it, and nobody waits for its lease."""
 
