@@ -187,8 +187,10 @@ class Gateway:
 
         What went beside it proves nothing, and one loss that several calls meet is one.
         """
+        if losses != self.losses:
+            return
         revision, cluster = int(header["revision"]), header["cluster_id"]
-        if losses == self.losses and self.cluster and (revision < known or cluster != self.cluster):
+        if self.cluster and (revision < known or cluster != self.cluster):
             self.losses += 1
             self._revision = revision
         self._revision = max(self._revision, revision)
