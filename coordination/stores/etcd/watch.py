@@ -23,6 +23,8 @@ from onepoller.coordination.stores.etcd.words import coded, end_of, get_all, kep
 from onepoller.coordination.stores.seam import Change
 
 _OWN, _ENDS = "1", "2"
+HEAD_START = 0.25
+"""Seconds. What was written for others we look at so much later: whom it names comes first."""
 _LIMIT = 2.0
 """Seconds for a look, and for the stream to begin."""
 
@@ -164,8 +166,10 @@ class Watch:
         missed = self._alive - revisions.keys()
         was_woken = revisions[self._session.id] > self._woken
         news = [Change(session=name) for name in missed]
-        if written != self._generation or was_woken:
+        if was_woken:
             news.append(Change())
+        elif written != self._generation:
+            self._loop.call_later(HEAD_START, self._changes.put, Change())
         if (missed or was_woken) and self._woken:
             self._is_deaf = True
         self._generation, self._woken = written, revisions[self._session.id]

@@ -29,7 +29,7 @@ MANY = 100
 """Claims, or other operations, in one transaction: etcd allows 128 operations."""
 PARTS = 16
 """Parts of the wishes in one transaction: those of many bots are large."""
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 8
 """Transactions under way at once."""
 
 
