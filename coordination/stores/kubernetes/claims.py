@@ -16,6 +16,7 @@ from onepoller.coordination.stores.kubernetes.body import name_of
 from onepoller.coordination.stores.kubernetes.claim_lease import ClaimLease
 from onepoller.coordination.stores.kubernetes.client import PAGE, WRITERS, Client
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Missing
+from onepoller.coordination.stores.kubernetes.fresh import Fresh
 from onepoller.coordination.stores.kubernetes.names import Names
 from onepoller.coordination.stores.kubernetes.together import together
 from onepoller.coordination.stores.seam import Claim
@@ -35,21 +36,33 @@ class Claims:
         self._lease = lease
         self._who = who
         """What people are shown as the holder."""
+        self.fresh = Fresh()
         self._known: dict[BotId, ClaimLease] = {}
         self._pages = 1
         """Of the last list of all."""
 
-    async def read(self, bots: Collection[BotId] | None) -> dict[BotId, Claim]:
-        """The claims of these bots, or of all that have one."""
-        if bots is not None and len(bots) <= FEW * self._pages:
+    async def read(self, bots: Collection[BotId] | None, *, trusting: bool) -> dict[BotId, Claim]:
+        """The claims of these bots, or of all that have one.
+
+        `trusting`: those that nobody has announced a change of are not read again.
+        """
+        if bots is None:
+            found = await self._listed(self._names.bots)
+            self._known |= found
+            bots = list(found)
+        else:
+            await self._refresh(self.fresh.stale(bots) if trusting else bots)
+        return {bot_id: self._known[bot_id].claim for bot_id in bots}
+
+    async def _refresh(self, bots: Collection[BotId]) -> None:
+        since = self.fresh.doubts
+        if len(bots) <= FEW * self._pages:
             await together([self.look(bot_id) for bot_id in bots])
         else:
             found = await self._listed(self._names.bots)
             self._pages = 1 + len(found) // PAGE
-            for bot_id in found.keys() if bots is None else bots:
-                self._known[bot_id] = found.get(bot_id) or ClaimLease.of(bot_id, None)
-            bots = list(found) if bots is None else bots
-        return {bot_id: self._known[bot_id].claim for bot_id in bots}
+            self._known |= {bot_id: found.get(bot_id) or ClaimLease.of(bot_id, None) for bot_id in bots}
+        self.fresh.add(bots, since=since)
 
     async def held_by(self, session_id: SessionId) -> list[Claim]:
         """The claims of one session."""
@@ -106,14 +119,16 @@ class Claims:
         await may_write()
         holder = self._who(wanted.holder) if wanted.holder is not None else ""
         lease = known.body(self._names, wanted, holder=holder, lease=self._lease, now=time.time())
+        since = self.fresh.doubts
         try:
             kept = await (self._client.update(lease) if known.exists else self._client.create(lease))
         except (Conflict, Missing) as refused:
             # No look at each of thousands that somebody else has taken: the caller reads them all at once.
-            self._known.pop(expected.bot_id, None)
+            self.fresh.doubt([expected.bot_id])
             is_doubtful = isinstance(refused, Conflict) and refused.may_be_ours
             return await self._ours(wanted) if is_doubtful else None
         made = self._known[expected.bot_id] = ClaimLease.of(expected.bot_id, kept)
+        self.fresh.add([expected.bot_id], since=since)
         return made.claim
 
     async def _known_at(self, expected: Claim) -> ClaimLease | None:

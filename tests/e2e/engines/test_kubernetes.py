@@ -14,7 +14,7 @@ from typing import Any, cast
 import pytest
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
-from onepoller.coordination.identity import BotId, Term
+from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.report import Role, row
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Liveness, Swap, Wish
 from onepoller.testing.store_contract.rig import BOT, OTHER, Peer, identity
@@ -559,6 +559,31 @@ def test_ten_standbys_hear_of_a_takeover_at_no_cost(api: FakeKubernetes, bots: N
 
     # Each of the ten lists once to begin its watch; the heir looks at a claim, and at the dead one's session.
     assert asyncio.run(body()) <= 2 * 10 + 2
+
+
+def test_who_hears_of_one_change_reads_one_claim(api: FakeKubernetes, bots: Namespace) -> None:
+    """Not all that it waits for: what others announced says which."""
+
+    async def body() -> tuple[SessionId | None, int, int]:
+        async with bots.peers("holder", "standby") as (holder, standby), watch(standby) as changes:
+            claims = await take_many(holder, MANY[:200])
+            await anext(changes)
+            await anext(changes)  # what the list has brought
+            await standby.store.read(MANY[:200])
+            await standby.store.beat(standby.session)
+            before = api.requests.copy()
+            given = Swap(claim=replace(claims[MANY[7]], holder=None, heir=standby.id))
+            await holder.store.swap(holder.session, Batch(swaps=[given], wake=[standby.id]))
+            async with asyncio.timeout(PATIENCE):
+                async for _ in changes:
+                    heir = (await standby.store.read(MANY[:200])).claims[MANY[7]].heir
+                    if heir is not None:
+                        break
+            asked = api.requests - before
+            return heir, asked["get"], asked["list"]
+
+    heir, gets, lists = asyncio.run(body())
+    assert (heir is not None, gets, lists <= 2) == (True, 1, True)
 
 
 def test_a_swap_that_is_cut_short_tells_what_was_written(api: FakeKubernetes, bots: Namespace) -> None:

@@ -90,7 +90,7 @@ def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_pa
     asked, pollers = asyncio.run(body())
     assert pollers == {1}
     assert asked["create"] == 0
-    # Who stands by has two Leases to list at each look; where few bots are left, they are read one by one.
+    # A look is a list of processes, and a list of bots or, where few have changed, one request each.
     assert asked["list"] + asked["get"] <= 25 * STANDBYS, asked
 
 

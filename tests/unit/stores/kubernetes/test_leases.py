@@ -13,6 +13,7 @@ from onepoller.coordination.identity import BotId, SessionId, Term, first_term
 from onepoller.coordination.stores.kubernetes.body import LONGEST, Body, packed, unpacked
 from onepoller.coordination.stores.kubernetes.claim_lease import MOST_TRANSITIONS, ClaimLease
 from onepoller.coordination.stores.kubernetes.names import Names
+from onepoller.coordination.stores.kubernetes.news import News
 from onepoller.coordination.stores.kubernetes.session_lease import SessionLease
 from onepoller.coordination.stores.kubernetes.wishes_lease import (
     NEW,
@@ -127,7 +128,13 @@ def test_many_wishes_fit_and_too_many_are_told() -> None:
 def test_a_session_is_read_as_it_was_written() -> None:
     """Identity, the exact lease, beats, and who is woken."""
     one = SessionLease(
-        id=ONE, identity=identity("blue"), lease=0.6, beats=3, writes=2, wake=(ONE,), report=b"rows"
+        id=ONE,
+        identity=identity("blue"),
+        lease=0.6,
+        beats=3,
+        writes=2,
+        news=News(frozenset([ONE]), frozenset([BOT])),
+        report=b"rows",
     )
     assert SessionLease.of(kept(one.body(NAMES, now=1.0))) == one
 
