@@ -47,9 +47,7 @@ class Claims:
         `trusting`: those that nobody has announced a change of are not read again.
         """
         if bots is None:
-            found = await self._listed(self._names.bots)
-            self._known |= found
-            bots = list(found)
+            bots = list(await self._listed(self._names.bots))
         else:
             await self._refresh(self.fresh.stale(bots) if trusting else bots)
         return {bot_id: self._known[bot_id].claim for bot_id in bots}
@@ -61,13 +59,14 @@ class Claims:
         else:
             found = await self._listed(self._names.bots)
             self._pages = 1 + len(found) // PAGE
-            self._known |= {bot_id: found.get(bot_id) or ClaimLease.of(bot_id, None) for bot_id in bots}
+            for bot_id in bots:
+                if bot_id not in found:
+                    self._keep(ClaimLease.of(bot_id, None))
         self.fresh.add(bots, since=since)
 
     async def held_by(self, session_id: SessionId) -> list[Claim]:
         """The claims of one session."""
         found = await self._listed(self._names.held_by(session_id))
-        self._known |= found
         return [known.claim for known in found.values() if known.claim.holder == session_id]
 
     async def is_named(self, session_id: SessionId) -> bool:
@@ -78,8 +77,7 @@ class Claims:
     async def look(self, bot_id: BotId) -> Claim:
         """The claim as the server has it now."""
         lease = await self._client.get(self._names.bot(bot_id))
-        known = self._known[bot_id] = ClaimLease.of(bot_id, lease)
-        return known.claim
+        return self._keep(ClaimLease.of(bot_id, lease)).claim
 
     async def write(
         self, claims: Sequence[Claim], *, may_write: Callable[[], Awaitable[None]]
@@ -127,7 +125,8 @@ class Claims:
             self.fresh.doubt([expected.bot_id])
             is_doubtful = isinstance(refused, Conflict) and refused.may_be_ours
             return await self._ours(wanted) if is_doubtful else None
-        made = self._known[expected.bot_id] = ClaimLease.of(expected.bot_id, kept)
+        made = ClaimLease.of(expected.bot_id, kept)
+        self._keep(made)
         self.fresh.add([expected.bot_id], since=since)
         return made.claim
 
@@ -153,7 +152,15 @@ class Claims:
         for lease in leases:
             bot_id = self._bot_of(name_of(lease))
             if bot_id is not None:
-                found[bot_id] = ClaimLease.of(bot_id, lease)
+                found[bot_id] = self._keep(ClaimLease.of(bot_id, lease))
+        return found
+
+    def _keep(self, found: ClaimLease) -> ClaimLease:
+        """Remember it, unless we know a later one: the answer to a read may come after that to a write."""
+        known = self._known.get(found.claim.bot_id)
+        if known is not None and known.is_later_than(found):
+            return known
+        self._known[found.claim.bot_id] = found
         return found
 
     def _bot_of(self, name: str) -> BotId | None:

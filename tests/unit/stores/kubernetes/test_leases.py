@@ -81,6 +81,15 @@ def test_a_transition_is_a_change_of_holder() -> None:
     assert transitions(other, replace(known, transitions=MOST_TRANSITIONS)) == MOST_TRANSITIONS
 
 
+def test_a_later_state_is_known_by_its_version() -> None:
+    """Of the same Lease; one that was made anew is another one, and one that is gone comes after it."""
+    held = claim_lease(Claim(bot_id=BOT, version=1, holder=ONE))
+    assert replace(held, version="1002").is_later_than(held)
+    assert not replace(held, version="999").is_later_than(held)
+    assert not replace(held, version="1002", uid="u-2").is_later_than(held)
+    assert not held.is_later_than(ClaimLease.of(BOT, None))
+
+
 def test_a_claims_record_is_readable() -> None:
     """JSON in one annotation."""
     claim = Claim(bot_id=BOT, version=3, holder=ONE, term=Term(5))
