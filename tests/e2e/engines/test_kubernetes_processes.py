@@ -14,7 +14,8 @@ from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import Bot, Bots
 from tests.e2e.engines.kubernetes_api.peers import Namespace
-from tests.e2e.engines.kubernetes_api.server import TOKEN, FakeKubernetes
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+from tests.e2e.engines.kubernetes_api.state import TOKEN
 
 pytestmark = pytest.mark.slow
 LEASE = 2
