@@ -24,7 +24,7 @@ PATIENCE = 10.0
 class Namespace:
     """The store of one namespace of a fake cluster, as many processes see it."""
 
-    def __init__(self, api: FakeKubernetes, folder: Path, *, lease: float = 0.6, token: str = "") -> None:
+    def __init__(self, api: FakeKubernetes, folder: Path, *, lease: float = 0.8, token: str = "") -> None:
         self.api = api
         self.lease = lease
         self._config = folder / "config"
