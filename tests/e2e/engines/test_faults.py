@@ -69,8 +69,11 @@ def play(crew: Crew, nemesis: Nemesis, length: Length, report: Callable[[str], N
         crew.end(name)
     history = crew.history()
     cycles = nemesis.cycles(history)
-    report(f"{len(nemesis.strikes)} strikes, {cycles.total()} cycles in {end - start:.0f} s: {dict(cycles)}")
-    report(f"{len(history.grants)} grants, {len(history.deliveries)} deliveries")
+    if length.cycles:
+        report(
+            f"{len(nemesis.strikes)} strikes, {cycles.total()} cycles in {end - start:.0f} s: {dict(cycles)}"
+        )
+        report(f"{len(history.grants)} grants, {len(history.deliveries)} deliveries")
     deaf = verdicts.deaf_times(
         history, bots=made, between=(start, end), bound=2 * crew.lease + GRACE, excused=nemesis.excused()
     )
