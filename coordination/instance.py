@@ -8,6 +8,7 @@ first call: no thread, file, socket or lock.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import threading
 from collections.abc import Awaitable, Callable, Collection
 from concurrent.futures import Future
@@ -272,12 +273,13 @@ class Instance:
         future: Future[bool] = Future()
 
         async def answer(negotiation: Negotiation) -> None:
+            result = in_doubt
             try:
-                result = await ask(negotiation)
-            except (StoreUnavailable, SetupError, SessionOver):
-                result = in_doubt
-            if not future.done():
-                future.set_result(result)
+                with contextlib.suppress(StoreUnavailable, SetupError, SessionOver):
+                    result = await ask(negotiation)
+            finally:  # also where it ends with the session that it was put to
+                if not future.done():
+                    future.set_result(result)
 
         self._tell(lambda n: self._serving.spawn(answer(n)))
         return future

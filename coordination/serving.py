@@ -10,6 +10,7 @@ with it. When the store is away, it is tried again; holders go on until their de
 from __future__ import annotations
 
 import asyncio
+import inspect
 import itertools
 import logging
 import random
@@ -286,12 +287,21 @@ class Serving:
         careful = self._carefully(work)
         try:
             if self._group is not None:
-                self._group.create_task(careful)
+                task = self._group.create_task(careful)
+                task.add_done_callback(lambda _: self._keep_unbegun(work))
                 return
         except RuntimeError:
             # This session's group is shutting down.
             pass
         careful.close()
+        self._put_off_or_end(work)
+
+    def _keep_unbegun(self, work: Any) -> None:
+        """What was taken on just as its session ended is the next one's."""
+        if inspect.iscoroutine(work) and inspect.getcoroutinestate(work) == inspect.CORO_CREATED:
+            self._put_off_or_end(work)
+
+    def _put_off_or_end(self, work: Any) -> None:
         if self._is_over:
             work.close()
         else:

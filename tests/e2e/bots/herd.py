@@ -1,7 +1,7 @@
 """A warm parent: everything is imported, nothing of onepoller was used. It forks bots on orders.
 
-`herd.py bare|ptb`, then a JSON object a line on stdin: `{"fork": NAME, "arguments": [...], "environment":
-{...}}` or `{"kill": NAME}`. It tells of each child's pid and end. Its children die with it.
+`herd.py bare|ptb|worker`, then a JSON object a line on stdin: `{"fork": NAME, "arguments": [...],
+"environment": {...}}` or `{"kill": NAME}`. It tells of each child's pid and end. Its children die with it.
 """
 
 from __future__ import annotations
@@ -18,8 +18,10 @@ from tests.e2e.bots.saying import say
 
 if "ptb" in sys.argv[1:2]:
     from tests.e2e.bots import ptb as program
+elif "worker" in sys.argv[1:2]:
+    from tests.e2e.engines import worker as program  # type: ignore[no-redef]  # one of the three
 else:
-    from tests.e2e.bots import bare as program  # type: ignore[no-redef]  # one of the two
+    from tests.e2e.bots import bare as program  # type: ignore[no-redef]  # as above
 
 _DIE_WITH_PARENT = 1
 LOOK_EVERY = 0.05

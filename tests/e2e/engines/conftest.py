@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
-from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
+from tests.e2e.engines.kubernetes_api.role import granted_verbs
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
 
@@ -34,6 +37,17 @@ def postgresql_server(
 
 
 @pytest.fixture(scope="session")
+def pgbouncer(
+    require_program: Require, tmp_path_factory: pytest.TempPathFactory, postgresql_server: PostgreSQL
+) -> Iterator[PgBouncer]:
+    """Give a pooler before that PostgreSQL."""
+    folder = tmp_path_factory.mktemp("pgbouncer")
+    server = PgBouncer(require_program("pgbouncer"), folder, behind=postgresql_server.port).start()
+    yield server
+    server.kill()
+
+
+@pytest.fixture(scope="session")
 def etcd_server(require_program: Require, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Etcd]:
     """Give an etcd that all tests share, each under a prefix of its own."""
     yield from _running(Etcd, require_program, tmp_path_factory.mktemp("etcd"))
@@ -51,3 +65,29 @@ def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[t
     yield make
     for server in made:
         server.kill()
+
+
+@pytest.fixture(scope="session")
+def kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server that tests share, each under a prefix of its own; it enforces our Role."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def own_kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server of the test's own: for faults and counts."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def quiet_http() -> Iterator[None]:
+    """Hold back what httpcore logs of each request, where there are thousands."""
+    logger = logging.getLogger("httpcore")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)

@@ -652,6 +652,59 @@ def test_a_look_that_failed_is_not_believed_before_the_session_is_confirmed() ->
     world_test(body)
 
 
+def test_a_question_is_answered_though_its_session_is_lost_meanwhile() -> None:
+    """Whoever asks next would be given the same answer, which never came: each poll would wait for it."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        store, before = world.store, a.session.id
+        beat = store.beat
+
+        async def slow_beat(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            if confirm:
+                await asyncio.sleep(3600)
+            await beat(session, report=report, confirm=confirm)
+
+        store.beat = slow_beat  # type: ignore[method-assign]
+        asked = a.instance.confirm()
+        await asyncio.sleep(1)
+        store.kill(before)
+        await asyncio.sleep(5)
+        assert a.session.id != before
+        assert (asked.done(), asked.result(0)) == (True, False)
+        store.beat = beat  # type: ignore[method-assign]
+        confirmed = a.instance.confirm()
+        await asyncio.sleep(1)
+        assert confirmed.result(0)
+
+    world_test(body)
+
+
+def test_a_question_that_comes_as_the_session_ends_is_put_to_the_next() -> None:
+    """It was taken by the old session's loops, and never begun."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        store, before = world.store, a.session.id
+        beat = store.beat
+        asked = []
+
+        async def last_beat(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            store.beat = beat  # type: ignore[method-assign]
+            store.kill(before)
+            asked.append(a.instance.has_peer(BOT))
+            await beat(session, report=report, confirm=confirm)
+
+        store.beat = last_beat  # type: ignore[method-assign]
+        await asyncio.sleep(5)
+        assert a.session.id != before
+        assert asked[0].result(0) is False
+
+    world_test(body)
+
+
 def test_who_closes_ends_its_polls_before_it_releases() -> None:
     """A poll that is younger than 50 ms is not cancelled yet: a successor would evict an open connection."""
 
