@@ -1,0 +1,84 @@
+"""Claims and wishes as they lie in the hashes on the server, and back.
+
+A claim is `VERSION HOLDER TERM HEIR CLEAN REST`: what the scripts look at stands in front, in plain words,
+and the rest is JSON that they pass on. A wish is `SINCE TEXT`, where the text is that of `records.wish_text`.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.stores.records import (
+    episode_of,
+    fields_of,
+    offset_of,
+    standing_of,
+    wish_of,
+)
+from onepoller.coordination.stores.seam import Claim, Swap, Wish
+
+NOBODY = "-"
+
+
+def swap_row(swap: Swap, *, first_term: Term, required: Mapping[SessionId, int]) -> list[object]:
+    """A swap as the script takes it. `required`: the numbers by which it knows the sessions to be over."""
+    claim = swap.claim
+    return [
+        str(claim.bot_id),
+        str(claim.version),
+        str(claim.version + 1),
+        claim.holder or NOBODY,
+        str(claim.term),
+        str(max(claim.term, first_term)),
+        f"{claim.heir or NOBODY} {claim.clean:d} {_rest(claim)}",
+        0 if swap.requires_over is None else required[swap.requires_over],
+    ]
+
+
+def written(claim: Claim, term: Term) -> Claim:
+    """A claim as it is after it was written. Spelled out: `replace` takes 80 ms for 10,000."""
+    return Claim(
+        bot_id=claim.bot_id,
+        version=claim.version + 1,
+        holder=claim.holder,
+        term=term,
+        since=claim.since,
+        heir=claim.heir,
+        clean=claim.clean,
+        offset=claim.offset,
+        episode=claim.episode,
+        standing=claim.standing,
+    )
+
+
+def claim_of(bot_id: BotId, text: str) -> Claim:
+    """The claim in a value of the hash of claims."""
+    version, holder, term, heir, clean, rest = text.split(" ", 5)
+    since, offset, episode, standing = json.loads(rest)
+    return Claim(
+        bot_id=bot_id,
+        version=int(version),
+        holder=None if holder == NOBODY else SessionId(holder),
+        term=Term(int(term)),
+        since=since,
+        heir=None if heir == NOBODY else SessionId(heir),
+        clean=clean == "1",
+        offset=offset_of(offset),
+        episode=episode_of(episode),
+        standing=standing_of(standing),
+    )
+
+
+def placed_wish_of(text: str) -> Wish:
+    """The wish in a value of a hash of wishes."""
+    since, _, kept = text.partition(" ")
+    return wish_of(kept, since=int(since))
+
+
+def _rest(claim: Claim) -> str:
+    if claim.offset is None and claim.episode is None and claim.standing is None:
+        return f"[{claim.since!r},null,null,null]"  # the plain case, of which there are thousands at once
+    rest = [claim.since, fields_of(claim.offset), fields_of(claim.episode), fields_of(claim.standing)]
+    return json.dumps(rest, separators=(",", ":"))
