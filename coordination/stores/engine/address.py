@@ -31,15 +31,15 @@ class Address:
         """Take a URL apart. Raises SettingsError, which does not repeat it."""
         try:
             parts = urlsplit(url)
-            port = f":{parts.port}" if parts.port else ""
+            where = parts.netloc.rpartition("@")[2]
+            _ = [urlsplit(f"//{one}").port for one in where.split(",")]  # raises where one is no number
             options = dict(parse_qsl(parts.query, keep_blank_values=True, strict_parsing=bool(parts.query)))
         except ValueError:
             raise SettingsError(
                 "store: this is no URL: special characters in a password are written as %40 for @, %3A for :"
                 " and so on."
             ) from None
-        host = f"[{parts.hostname}]" if ":" in (parts.hostname or "") else parts.hostname or ""
-        shown = f"{parts.scheme}://{host}{port}{parts.path}"
+        shown = f"{parts.scheme}://{where}{parts.path}"
         return cls(url=url, shown=shown, parts=parts, options=options)
 
     @property

@@ -1,0 +1,176 @@
+"""etcd's JSON gateway over HTTP: calls with a time limit, the next member after trouble, logging in.
+
+A call that a member has received is not made again: it may have been carried out. One that could not be sent
+goes to the next member at once.
+
+A server that lost data says so by its revision, which else never goes back, or by the id of its cluster.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from email.utils import parsedate_to_datetime
+from typing import Any
+
+import httpx
+
+from onepoller.coordination.errors import StoreUnavailable
+from onepoller.coordination.stores.etcd.endpoints import Endpoints
+from onepoller.coordination.stores.etcd.refusal import LoginOld, refusal, unreachable
+
+LIMIT = 5.0
+"""Seconds for what is not a beat."""
+_CONNECTIONS = 16
+
+
+class Gateway:
+    """The calls of one process to a cluster. Nothing is opened before the first."""
+
+    def __init__(self, endpoints: Endpoints, *, prefix: str) -> None:
+        self.cluster = ""
+        self.losses = 0
+        """How often the server was seen to have lost data."""
+        self._endpoints = endpoints
+        self._prefix = prefix
+        self._at = 0
+        """Which member is asked."""
+        self._transport: httpx.AsyncHTTPTransport | None = None
+        self._token = ""
+        self._revision = 0
+        self._clock_ahead = 0.0
+
+    @property
+    def shown(self) -> str:
+        """For people."""
+        return self._endpoints.shown
+
+    @property
+    def now(self) -> float:
+        """Wall clock of the server, up to a second late: it tells whole seconds."""
+        return time.monotonic() + self._clock_ahead
+
+    async def close(self) -> None:
+        """Close all connections. The next call opens new ones."""
+        transport, self._transport = self._transport, None
+        if transport is not None:
+            await transport.aclose()
+
+    async def call(self, path: str, body: Mapping[str, Any], *, limit: float = LIMIT) -> dict[str, Any]:
+        """One answer. Raises StoreUnavailable, StoreUnfit or LeaseGone."""
+        content = json.dumps(body, separators=(",", ":")).encode()
+        known = self._revision
+        try:
+            answer = await self._logged_in(path, content, limit)
+        except LoginOld:
+            self._token = ""
+            answer = await self._logged_in(path, content, limit)
+        if path.startswith("kv/"):  # others are answered by a member alone, which may be behind
+            self._check(answer["header"], known)
+        return answer
+
+    @asynccontextmanager
+    async def stream(
+        self, path: str, bodies: list[Mapping[str, Any]], *, limit: float
+    ) -> AsyncIterator[AsyncIterator[dict[str, Any]]]:
+        """Answers for as long as they come. The end of the stream is the end of the iterator."""
+        content = b"".join(json.dumps(body).encode() for body in bodies)
+        await self._log_in(limit)
+        try:
+            response = await self._send(path, content, httpx.Timeout(limit, read=None))
+            try:
+                if response.status_code != 200:
+                    raise self._refused(response.status_code, await response.aread())
+                yield self._results(response)
+            finally:
+                await response.aclose()
+        except httpx.HTTPError as error:
+            raise self._trouble(error) from None
+        except LoginOld:
+            self._token = ""
+            raise StoreUnavailable(f"{self.shown} wants us to log in again.") from None
+
+    async def _results(self, response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
+        async for line in response.aiter_lines():
+            answer = json.loads(line)
+            if "result" not in answer:
+                raise self._refused(response.status_code, line.encode())
+            yield answer["result"]
+
+    # One request
+
+    async def _logged_in(self, path: str, content: bytes, limit: float) -> dict[str, Any]:
+        await self._log_in(limit)
+        return await self._post(path, content, limit)
+
+    async def _log_in(self, limit: float) -> None:
+        if self._endpoints.user and not self._token:
+            login = {"name": self._endpoints.user, "password": self._endpoints.password}
+            answer = await self._post("auth/authenticate", json.dumps(login).encode(), limit)
+            self._token = answer["token"]
+
+    async def _post(self, path: str, content: bytes, limit: float) -> dict[str, Any]:
+        timeout = httpx.Timeout(limit, connect=limit / len(self._endpoints.urls))
+        for left in reversed(range(len(self._endpoints.urls))):
+            try:
+                response = await self._send(path, content, timeout)
+                await response.aread()
+            except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+                trouble = self._trouble(error)
+                if not left:
+                    raise trouble from None
+            except httpx.HTTPError as error:
+                raise self._trouble(error) from None
+            else:
+                break
+        if response.status_code != 200:
+            raise self._refused(response.status_code, response.content)
+        if "date" in response.headers:
+            self._clock_ahead = parsedate_to_datetime(response.headers["date"]).timestamp() - time.monotonic()
+        answer: dict[str, Any] = json.loads(response.content)
+        return answer
+
+    async def _send(self, path: str, content: bytes, timeout: httpx.Timeout) -> httpx.Response:
+        """Past httpx's client, which would write a line into the program's log for each heartbeat."""
+        if self._transport is None:
+            self._transport = httpx.AsyncHTTPTransport(
+                verify=self._endpoints.tls or False,
+                trust_env=False,  # a proxy for the web is none for a store
+                limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+            )
+        request = httpx.Request(
+            "POST",
+            f"{self._endpoints.urls[self._at]}/v3/{path}",
+            content=content,
+            headers={"Authorization": self._token} if self._token else None,
+            extensions={"timeout": timeout.as_dict()},
+        )
+        return await self._transport.handle_async_request(request)
+
+    # What went wrong
+
+    def _refused(self, status: int, content: bytes) -> Exception:
+        error = refusal(status, content, shown=self.shown, prefix=self._prefix)
+        if isinstance(error, StoreUnavailable):
+            self._next()
+        return error
+
+    def _trouble(self, error: httpx.HTTPError) -> Exception:
+        self._next()
+        if isinstance(error, httpx.PoolTimeout):
+            self._transport = None  # a slot that a cancelled call has taken along does not come back
+        return unreachable(str(error), shown=self.shown)
+
+    def _next(self) -> None:
+        self._at = (self._at + 1) % len(self._endpoints.urls)
+
+    def _check(self, header: Mapping[str, str], known: int) -> None:
+        """`known`: the highest revision when the call was sent; what went beside it proves nothing."""
+        revision, cluster = int(header["revision"]), header["cluster_id"]
+        if self.cluster and (revision < known or cluster != self.cluster):
+            self.losses += 1
+            self._revision = revision
+        self._revision = max(self._revision, revision)
+        self.cluster = cluster

@@ -1,0 +1,47 @@
+"""Our own session: the lease behind it, and what it has written."""
+
+from __future__ import annotations
+
+import asyncio
+
+from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.etcd.wishes import OwnWishes
+from onepoller.coordination.stores.lease import Lease
+
+LARGE = 4096
+"""Bytes. A report of more than a hundred bots is written at most once a lease."""
+
+
+class EtcdSession(EngineSession):
+    """Alive as long as its key is there."""
+
+    def __init__(
+        self, session_id: SessionId, *, lease: Lease, sent_at: float, lease_id: int, floor: Term, losses: int
+    ) -> None:
+        super().__init__(session_id, lease=lease, sent_at=sent_at)
+        self.lease_id = lease_id
+        self.floor = floor
+        """No claim that it writes has a lower term."""
+        self.losses = losses
+        """See `Gateway`, when it was opened."""
+        self.wishes = OwnWishes()
+        self.writing = asyncio.Lock()
+        """Held while wishes are written, one batch after the other."""
+        self.is_closed = False
+        self._reported = b""
+        self._report_again = 0.0
+
+    @property
+    def held(self) -> list[BotId]:
+        """The bots that are ours as far as we have heard."""
+        return list(self._held)
+
+    def has_news(self, report: bytes, now: float) -> bool:
+        """Whether a report is to be written now (boot clock)."""
+        return report != self._reported and (len(report) <= LARGE or now >= self._report_again)
+
+    def reported(self, report: bytes, now: float) -> None:
+        """It was written."""
+        self._reported = report
+        self._report_again = now + self._lease.seconds
