@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.e2e.bots.processes import Bots
+from tests.e2e.engines.hosts import Hosts
 from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
@@ -51,3 +54,20 @@ def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[t
     yield make
     for server in made:
         server.kill()
+
+
+STORES = {"redis": "redis_server", "etcd": "etcd_server"}
+"""The fixture behind each kind of store."""
+
+
+@pytest.fixture(params=list(STORES))
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty store, on each kind of server in turn."""
+    server = request.getfixturevalue(STORES[request.param])
+    return f"{server.url}?prefix=s{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def hosts(bots: Bots, tmp_path: Path, store_url: str) -> Hosts:
+    """Give a maker of bots on hosts that share this store."""
+    return Hosts(bots, tmp_path / "hosts", store_url)
