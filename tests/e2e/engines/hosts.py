@@ -7,6 +7,7 @@ two hosts cannot.
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 from tests.e2e.bots.processes import Bot, Bots
 
@@ -24,5 +25,5 @@ class Hosts:
 
     def start(self, name: str, **settings: object) -> Bot:
         """Start a bot on the host of this name."""
-        of_host = {"store": self._store, "state_dir": self._folder / name, "lease": LEASE}
+        of_host: dict[str, Any] = {"store": self._store, "state_dir": self._folder / name, "lease": LEASE}
         return self._bots.ptb(name, **(of_host | settings))
