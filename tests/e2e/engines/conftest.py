@@ -11,6 +11,7 @@ import pytest
 
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.hosts import Hosts
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
@@ -56,15 +57,33 @@ def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[t
         server.kill()
 
 
-STORES = {"redis": "redis_server", "etcd": "etcd_server"}
-"""The fixture behind each kind of store."""
+@pytest.fixture(scope="session")
+def kubernetes_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+    """Give the URL of a fake cluster that all tests share, each under a prefix of its own."""
+    fake = FakeKubernetes().start()
+    config = tmp_path_factory.mktemp("kubernetes") / "config"
+    config.write_text(fake.kubeconfig())
+    yield f"kubernetes://bots?kubeconfig={config}"
+    fake.close()
 
 
-@pytest.fixture(params=list(STORES))
+def _on(fixture: str) -> Callable[[pytest.FixtureRequest], str]:
+    return lambda request: f"{request.getfixturevalue(fixture).url}?"
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "redis": _on("redis_server"),
+    "etcd": _on("etcd_server"),
+    "kubernetes": lambda request: f"{request.getfixturevalue('kubernetes_url')}&",
+}
+"""What gives the URL of each kind of store, ready for one more option; its server is started by the first."""
+
+
+@pytest.fixture(params=STORES)
 def store_url(request: pytest.FixtureRequest) -> str:
     """Give the URL of an empty store, on each kind of server in turn."""
-    server = request.getfixturevalue(STORES[request.param])
-    return f"{server.url}?prefix=s{secrets.token_hex(4)}"
+    url = STORES[request.param](request)
+    return f"{url}prefix=s{secrets.token_hex(4)}"
 
 
 @pytest.fixture
