@@ -12,7 +12,7 @@ import pytest
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.hosts import Hosts
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
-from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Require, Server
+from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
 
@@ -35,6 +35,17 @@ def postgresql_server(
 ) -> Iterator[PostgreSQL]:
     """Give a PostgreSQL that all tests share, each in a schema of its own."""
     yield from _running(PostgreSQL, require_program, tmp_path_factory.mktemp("postgresql"))
+
+
+@pytest.fixture(scope="session")
+def pgbouncer(
+    require_program: Require, tmp_path_factory: pytest.TempPathFactory, postgresql_server: PostgreSQL
+) -> Iterator[PgBouncer]:
+    """Give a pooler before that PostgreSQL."""
+    folder = tmp_path_factory.mktemp("pgbouncer")
+    server = PgBouncer(require_program("pgbouncer"), folder, behind=postgresql_server.port).start()
+    yield server
+    server.kill()
 
 
 @pytest.fixture(scope="session")
@@ -73,6 +84,8 @@ def _on(fixture: str) -> Callable[[pytest.FixtureRequest], str]:
 
 STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
     "redis": _on("redis_server"),
+    "postgresql": _on("postgresql_server"),
+    "postgresql-pooler": lambda request: f"{request.getfixturevalue('pgbouncer').url}?mode=pooler&",
     "etcd": _on("etcd_server"),
     "kubernetes": lambda request: f"{request.getfixturevalue('kubernetes_url')}&",
 }

@@ -7,10 +7,13 @@ from __future__ import annotations
 
 import os
 import pwd
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
+import weakref
 from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
@@ -152,20 +155,9 @@ class PostgreSQL(Server):
     def _prepare(self) -> None:
         self._found = self._found.resolve()  # its other programs lie beside it
         if os.geteuid() == 0:
-            user = pwd.getpwnam("postgres")
-            os.chown(self.folder, user.pw_uid, user.pw_gid)
-            for above in self.folder.parents[:-1]:
-                if above.stat().st_uid == 0 and above != Path("/tmp"):  # noqa: S108  # not ours to open
-                    above.chmod(above.stat().st_mode | 0o011)
+            self.folder = folder_of_postgres(self)
         initdb = [str(self._found.parent / "initdb"), "-D", "data", "-A", "trust", "-U", "postgres", "-N"]
-        subprocess.run(self._as_user(initdb), cwd=self.folder, check=True, capture_output=True)
-
-    def _as_user(self, command: list[str]) -> list[str]:
-        return (
-            ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
-            if os.geteuid() == 0
-            else command
-        )
+        subprocess.run(as_postgres(initdb), cwd=self.folder, check=True, capture_output=True)
 
     def _command(self) -> list[str]:
         settings = {
@@ -176,11 +168,52 @@ class PostgreSQL(Server):
             "max_connections": 200,
         }
         options = [word for name, value in settings.items() for word in ("-c", f"{name}={value}")]
-        return self._as_user([str(self._found), "-D", "data", *options])
+        return as_postgres([str(self._found), "-D", "data", *options])
 
     def _answers(self) -> bool:
         ready = [str(self._found.parent / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
         return subprocess.run(ready, check=False).returncode == 0
+
+
+class PgBouncer(Server):
+    """A pooler in transaction mode before a PostgreSQL; it refuses to run as root, too."""
+
+    program = "pgbouncer"
+    gently = signal.SIGINT
+
+    def __init__(self, found: Path, folder: Path, *, behind: int) -> None:
+        self._behind = behind
+        super().__init__(found, folder)
+
+    @property
+    def url(self) -> str:
+        """The same database and user as behind it."""
+        return f"postgresql://postgres@127.0.0.1:{self.port}/postgres"
+
+    def _prepare(self) -> None:
+        if os.geteuid() == 0:
+            self.folder = folder_of_postgres(self)
+        (self.folder / "users").write_text('"postgres" ""\n')
+        settings = {
+            "listen_addr": "127.0.0.1",
+            "listen_port": self.port,
+            "unix_socket_dir": "",
+            "auth_type": "trust",
+            "auth_file": self.folder / "users",
+            "pool_mode": "transaction",
+            "default_pool_size": 5,
+            "max_client_conn": 200,
+        }
+        lines = [
+            "[databases]",
+            f"* = host=127.0.0.1 port={self._behind}",
+            "[pgbouncer]",
+            *(f"{name} = {value}" for name, value in settings.items()),
+        ]
+        (self.folder / "ini").write_text("\n".join(lines) + "\n")
+
+    def _command(self) -> list[str]:
+        return as_postgres([str(self._found), "-q", str(self.folder / "ini")])
 
 
 class Etcd(Server):
@@ -206,6 +239,25 @@ class Etcd(Server):
             *("--initial-cluster", f"one={peers}", "--unsafe-no-fsync"),
             *("--heartbeat-interval", "50", "--election-timeout", "500"),
         ]
+
+
+def folder_of_postgres(owner: object) -> Path:
+    """As root: a folder of the user postgres, as long as its owner is there.
+
+    Not below pytest's own: each pytest that starts shuts that folder to other users again.
+    """
+    folder = Path(tempfile.mkdtemp(prefix="onepoller-"))
+    user = pwd.getpwnam("postgres")
+    os.chown(folder, user.pw_uid, user.pw_gid)
+    weakref.finalize(owner, shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def as_postgres(command: list[str]) -> list[str]:
+    """A command that refuses to be run by root, as the user postgres where we are root."""
+    if os.geteuid() != 0:
+        return command
+    return ["setpriv", "--reuid=postgres", "--regid=postgres", "--clear-groups", *command]
 
 
 def free_port() -> int:

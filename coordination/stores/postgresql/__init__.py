@@ -1,0 +1,12 @@
+"""The PostgreSQL store: claims in tables of a schema of its own, and a process's life in its connection.
+
+Two modes. *Connection*: each process holds one advisory lock on one connection, which the server ends when it
+was silent for a lease; wake-ups by NOTIFY. *Pooler*: sessions are rows with a beat on the server's clock, for
+connections through PgBouncer and the like, where locks and LISTEN mean nothing. The client, asyncpg, is
+imported here and nowhere above.
+"""
+
+from onepoller.coordination.stores.postgresql.choice import make
+from onepoller.coordination.stores.postgresql.store import PostgreSQLStore
+
+__all__ = ["PostgreSQLStore", "make"]

@@ -1,0 +1,106 @@
+"""Hearing of a death at once: each process waits for the lock of one other, its neighbour in a ring.
+
+A second connection stands in the queue for the neighbour's lock. When it gets it, the neighbour's connection
+is gone, and the server tells everybody; then it is the next one's turn. So there is one such connection for
+each process, however many there are, and one that notices each death. The wait is begun anew each lease: as
+long as a statement runs, the server's vacuum keeps what it could see.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable, Callable
+from contextlib import suppress
+
+from onepoller.coordination.errors import OnepollerError
+from onepoller.coordination.identity import SessionId
+from onepoller.coordination.stores.postgresql.link import Link
+from onepoller.coordination.stores.postgresql.names import lock_key
+from onepoller.coordination.stores.postgresql.troubles import SchemaGone
+
+_NEIGHBOUR = """
+SELECT s.id FROM {s}.sessions s
+WHERE s.id <> $1 AND NOT s.is_over AND s.lock_key IS NOT NULL AND NOT {s}.is_silent(s, $2)
+ORDER BY s.id < $1 DESC, s.id DESC LIMIT 1
+"""
+_AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS is_silent"
+_LIMIT = 3.0
+_AGAIN = 1.0
+"""Seconds until the next try, where the connection was lost."""
+
+
+class Ring:
+    """The wait of one session for its neighbour."""
+
+    def __init__(
+        self,
+        own: SessionId,
+        *,
+        lease: float,
+        connect: Callable[[], Awaitable[Link]],
+        cancel: Callable[[int], Awaitable[None]],
+        silent: Callable[[SessionId], None],
+    ) -> None:
+        self._own = own
+        self._lease = lease
+        self._connect = connect
+        self._cancel = cancel
+        self._silent = silent
+        self._neighbour: SessionId | None = None
+        self._moved = asyncio.Event()
+        self._task = asyncio.ensure_future(self._run())
+
+    def began(self, session: SessionId) -> None:
+        """A session has come: perhaps it stands between us and our neighbour."""
+        if session != self._own and (self._neighbour is None or self._is_nearer(session)):
+            self._moved.set()
+
+    async def stop(self) -> None:
+        """Wait no more."""
+        self._task.cancel()
+        with suppress(asyncio.CancelledError):
+            await self._task
+
+    def _is_nearer(self, session: SessionId) -> bool:
+        """In the order of `_NEIGHBOUR`."""
+        assert self._neighbour is not None
+        return (session < self._own, session) > (self._neighbour < self._own, self._neighbour)
+
+    async def _run(self) -> None:
+        while True:
+            try:
+                await self._stand()
+                await self._moved.wait()
+            except (OnepollerError, SchemaGone):
+                self._neighbour = None
+                await asyncio.sleep(_AGAIN)
+
+    async def _stand(self) -> None:
+        """Wait for one neighbour after the other, on a connection of our own, while there is one."""
+        link = await self._connect()
+        try:
+            while await self._turn(link):
+                continue
+        finally:
+            link.drop()
+
+    async def _turn(self, link: Link) -> bool:
+        """Wait for one neighbour, until it is silent, a nearer one comes, or a lease has passed."""
+        self._moved.clear()
+        rows = await link.ask(_NEIGHBOUR, self._own, [self._own], limit=_LIMIT)
+        self._neighbour = SessionId(rows[0]["id"]) if rows else None
+        if self._neighbour is None:
+            return False
+        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._lease)
+        waiting = asyncio.ensure_future(link.within(statement, self._lease + _LIMIT))
+        moved = asyncio.ensure_future(self._moved.wait())
+        try:
+            await asyncio.wait({waiting, moved}, return_when=asyncio.FIRST_COMPLETED)
+            if not waiting.done():
+                await self._cancel(link.pid)
+            if (await waiting)[0]["is_silent"]:
+                self._silent(self._neighbour)
+            return True
+        finally:
+            waiting.cancel()
+            moved.cancel()

@@ -1,0 +1,39 @@
+"""Our session: the connection it was last proved on, and what it has reported."""
+
+from __future__ import annotations
+
+from onepoller.coordination.identity import SessionId, boot_clock
+from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.lease import Lease
+from onepoller.coordination.stores.postgresql.link import Link
+
+_LARGE = 8192
+"""Bytes; a report that is larger is written once in a lease, not with each beat."""
+
+
+class PostgreSQLSession(EngineSession):
+    """Alive from its opening until it is over."""
+
+    def __init__(self, session_id: SessionId, *, lease: Lease, sent_at: float, link: Link) -> None:
+        super().__init__(session_id, lease=lease, sent_at=sent_at)
+        self.link: Link | None = link
+        """Where it was proved; None: that connection was lost."""
+        self._reported = b""
+        self._reported_at = sent_at
+
+    def doubt(self) -> None:
+        """Its lock may be free: deliver nothing until it is proved again."""
+        self.link = None
+        self._beaten_at = min(self._beaten_at, boot_clock() - self._lease.seconds)
+
+    def report_to_send(self, report: bytes) -> bytes | None:
+        """The report, where it is to be written with this beat."""
+        if report == self._reported:
+            return None
+        is_early = boot_clock() < self._reported_at + self._lease.seconds
+        return None if len(report) > _LARGE and self._reported and is_early else report
+
+    def reported(self, report: bytes | None) -> None:
+        """It was written."""
+        if report is not None:
+            self._reported, self._reported_at = report, boot_clock()

@@ -1,0 +1,48 @@
+"""Which server, database and mode a URL means, ready for the client."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import unquote
+
+from onepoller.coordination.errors import SettingsError
+from onepoller.coordination.stores.engine import Address
+
+_OURS = ("prefix", "mode")
+_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+_OPTIONS = (*_OURS, *_TLS, "host")
+MODES = ("connection", "pooler")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Target:
+    """Where to connect, and how. Its `repr` holds no password."""
+
+    shown: str
+    lease: float
+    is_pooled: bool
+    arguments: dict[str, Any] = field(repr=False)
+    """What the client's `connect` takes."""
+
+    @classmethod
+    def of(cls, address: Address, *, lease: float) -> Target:
+        """Check a URL. Raises SettingsError."""
+        address.check_options(_OPTIONS)
+        mode = address.options.get("mode", MODES[0])
+        if mode not in MODES:
+            raise SettingsError(f"store: mode must be connection or pooler, not {mode!r}.")
+        parts = address.parts
+        socket_or_host = address.options.get("host") or parts.hostname
+        arguments: dict[str, Any] = {
+            "host": socket_or_host or None,
+            "port": parts.port,
+            "user": unquote(parts.username) if parts.username else None,
+            "password": unquote(parts.password) if parts.password else None,
+            "database": unquote(parts.path[1:]) or None,
+        }
+        tls = [f"{name}={address.options[name]}" for name in _TLS if name in address.options]
+        if tls:
+            # The client takes these in a URL only; what is given beside it wins over the URL.
+            arguments["dsn"] = f"postgresql:///?{'&'.join(tls)}"
+        return cls(shown=address.shown, lease=lease, is_pooled=mode == "pooler", arguments=arguments)
