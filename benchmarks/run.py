@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 import claim
+import engines
 import fleet
 import handover
 import per_poll
@@ -42,6 +43,7 @@ PARTS: dict[str, ModuleType] = {
     "handover": handover,
     "per_poll": per_poll,
     "fleet": fleet,
+    "engines": engines,
     "proxy": proxy,
 }
 
