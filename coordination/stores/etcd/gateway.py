@@ -17,13 +17,16 @@ from typing import Any
 
 import httpx
 
-from onepoller.coordination.errors import StoreUnavailable
+from onepoller.coordination.errors import StoreUnavailable, StoreUnfit
+from onepoller.coordination.stores.engine.fork import keep_in_children
 from onepoller.coordination.stores.etcd.endpoints import Endpoints
 from onepoller.coordination.stores.etcd.refusal import LoginOld, refusal, unreachable
 
 LIMIT = 5.0
 """Seconds for what is not a beat."""
 _CONNECTIONS = 16
+_TROUBLE = (httpx.HTTPError, OSError)
+"""What TLS says after its handshake comes as an OSError."""
 
 
 class Gateway:
@@ -39,6 +42,7 @@ class Gateway:
         """Which member is asked."""
         self._transport: httpx.AsyncHTTPTransport | None = None
         self._token = ""
+        self._was_answered = False
         self._revision = 0
         self._clock_ahead = 0.0
 
@@ -63,10 +67,11 @@ class Gateway:
         content = json.dumps(body, separators=(",", ":")).encode()
         known = self._revision
         try:
-            answer = await self._logged_in(path, content, limit)
+            await self._log_in(limit)
+            answer = await self._post(path, content, limit)
         except LoginOld:
-            self._token = ""
-            answer = await self._logged_in(path, content, limit)
+            await self._log_in(limit, again=True)
+            answer = await self._post(path, content, limit)
         if path.startswith("kv/"):  # others are answered by a member alone, which may be behind
             self._check(answer["header"], known)
         return answer
@@ -86,27 +91,21 @@ class Gateway:
                 yield self._results(response)
             finally:
                 await response.aclose()
-        except httpx.HTTPError as error:
+        except _TROUBLE as error:
             raise self._trouble(error) from None
-        except LoginOld:
+        except LoginOld as old:
             self._token = ""
-            raise StoreUnavailable(f"{self.shown} wants us to log in again.") from None
+            raise old from None
 
     async def _results(self, response: httpx.Response) -> AsyncIterator[dict[str, Any]]:
         async for line in response.aiter_lines():
-            answer = json.loads(line)
-            if "result" not in answer:
-                raise self._refused(response.status_code, line.encode())
-            yield answer["result"]
+            yield self._answer(line.encode())["result"]
 
     # One request
 
-    async def _logged_in(self, path: str, content: bytes, limit: float) -> dict[str, Any]:
-        await self._log_in(limit)
-        return await self._post(path, content, limit)
-
-    async def _log_in(self, limit: float) -> None:
-        if self._endpoints.user and not self._token:
+    async def _log_in(self, limit: float, *, again: bool = False) -> None:
+        if self._endpoints.user and (again or not self._token):
+            self._token = ""
             login = {"name": self._endpoints.user, "password": self._endpoints.password}
             answer = await self._post("auth/authenticate", json.dumps(login).encode(), limit)
             self._token = answer["token"]
@@ -121,16 +120,16 @@ class Gateway:
                 trouble = self._trouble(error)
                 if not left:
                     raise trouble from None
-            except httpx.HTTPError as error:
+            except _TROUBLE as error:
                 raise self._trouble(error) from None
             else:
                 break
+        self._was_answered = True
         if response.status_code != 200:
             raise self._refused(response.status_code, response.content)
         if "date" in response.headers:
             self._clock_ahead = parsedate_to_datetime(response.headers["date"]).timestamp() - time.monotonic()
-        answer: dict[str, Any] = json.loads(response.content)
-        return answer
+        return self._answer(response.content)
 
     async def _send(self, path: str, content: bytes, timeout: httpx.Timeout) -> httpx.Response:
         """Past httpx's client, which would write a line into the program's log for each heartbeat."""
@@ -140,6 +139,7 @@ class Gateway:
                 trust_env=False,  # a proxy for the web is none for a store
                 limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
             )
+            keep_in_children(self._transport)
         request = httpx.Request(
             "POST",
             f"{self._endpoints.urls[self._at]}/v3/{path}",
@@ -149,6 +149,17 @@ class Gateway:
         )
         return await self._transport.handle_async_request(request)
 
+    def _answer(self, content: bytes) -> dict[str, Any]:
+        try:
+            answer = json.loads(content)
+        except ValueError:
+            answer = None
+        if not isinstance(answer, dict):
+            raise StoreUnfit(f"{self.shown} does not answer as etcd does.")
+        if "error" in answer:  # a stream that had begun well
+            raise self._refused(200, content)
+        return answer
+
     # What went wrong
 
     def _refused(self, status: int, content: bytes) -> Exception:
@@ -157,11 +168,14 @@ class Gateway:
             self._next()
         return error
 
-    def _trouble(self, error: httpx.HTTPError) -> Exception:
+    def _trouble(self, error: Exception) -> Exception:
         self._next()
         if isinstance(error, httpx.PoolTimeout):
             self._transport = None  # a slot that a cancelled call has taken along does not come back
-        return unreachable(str(error), shown=self.shown)
+        is_timeout = isinstance(error, httpx.TimeoutException)
+        return unreachable(
+            TimeoutError() if is_timeout else error, shown=self.shown, is_new=not self._was_answered
+        )
 
     def _next(self) -> None:
         self._at = (self._at + 1) % len(self._endpoints.urls)

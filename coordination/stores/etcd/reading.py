@@ -46,10 +46,15 @@ class Reading:
         """Told of every claim that had not been known."""
         self._wishes = Wishes()
         self._losses = 0
+        self._turn = asyncio.Lock()
+        """One after the other: each builds on what the one before has read."""
 
     async def snapshot(self, bots: Collection[BotId] | None) -> Snapshot:
         """These bots, or all."""
-        bots = bots if bots is None else list(bots)
+        async with self._turn:
+            return await self._read(bots if bots is None else list(bots))
+
+    async def _read(self, bots: list[BotId] | None) -> Snapshot:
         while True:
             self._forget_what_was_lost()
             is_few = bots is not None and len(bots) <= FEW

@@ -15,11 +15,11 @@ class LeaseGone(Exception):
     """A write named a lease that the server does not have."""
 
 
-class LoginOld(Exception):
+class LoginOld(StoreUnavailable):
     """The token of our login has passed: log in again."""
 
 
-Refusal = OnepollerError | LeaseGone | LoginOld
+Refusal = OnepollerError | LeaseGone
 
 
 def refusal(status: int, content: bytes, *, shown: str, prefix: str) -> Refusal:
@@ -39,13 +39,20 @@ def refusal(status: int, content: bytes, *, shown: str, prefix: str) -> Refusal:
     return StoreUnavailable(f"{shown} cannot do it now: {text}.")
 
 
-def unreachable(text: str, *, shown: str) -> OnepollerError:
-    """The error to raise where no answer came; only what TLS says of it is looked for in the text."""
-    said = text.upper().replace(" ", "_")
-    for word, sentence in _TLS.items():
-        if word in said:
-            return StoreUnfit(sentence.format(shown=shown))
-    return StoreUnavailable(f"{shown} does not answer.")
+def unreachable(error: Exception, *, shown: str, is_new: bool) -> OnepollerError:
+    """The error to raise where no answer came. `is_new`: there never was one, so TLS may be the reason."""
+    said = str(error)
+    if "CERTIFICATE_VERIFY_FAILED" in said:
+        return StoreUnfit(f"{shown} has a certificate that nobody here trusts: give ?ca=FILE.")
+    was_hung_up = not isinstance(error, TimeoutError) and "attempts failed" not in said
+    if not (is_new and was_hung_up):
+        return StoreUnavailable(f"{shown} does not answer.")
+    if shown.startswith("etcds:"):
+        return StoreUnavailable(
+            f"{shown} ends the connection: it may speak no TLS (write etcd://),"
+            " or want a certificate of ours (?cert=FILE&key=FILE)."
+        )
+    return StoreUnavailable(f"{shown} ends the connection: it may speak TLS (write etcds://).")
 
 
 def _text(content: bytes) -> str:
@@ -64,10 +71,11 @@ def _said(kind: type[OnepollerError], sentence: str) -> Callable[[str, str], Ref
     return lambda shown, prefix: kind(sentence.format(shown=shown, prefix=prefix))
 
 
+_OLD = "{shown} wants us to log in again."
 _SENTENCES: dict[str, Callable[[str, str], Refusal]] = {
     "lease not found": lambda _shown, _prefix: LeaseGone(),
-    "invalid auth token": lambda _shown, _prefix: LoginOld(),
-    "auth store is old": lambda _shown, _prefix: LoginOld(),
+    "invalid auth token": _said(LoginOld, _OLD),
+    "auth store is old": _said(LoginOld, _OLD),
     "authentication failed": _said(StoreUnfit, "{shown} refuses the user and password in store=."),
     "authentication is not enabled": _said(
         StoreUnfit, "{shown} knows no users: leave the user and password out of store=."
@@ -90,11 +98,4 @@ _SENTENCES: dict[str, Callable[[str, str], Refusal]] = {
     "request is too large": _said(
         StoreUnfit, "{shown} must allow requests of 1.5 MiB, its default (--max-request-bytes)."
     ),
-}
-_NO_CERTIFICATE = "{shown} wants a certificate of ours: ?cert=FILE&key=FILE."
-_TLS = {
-    "CERTIFICATE_VERIFY_FAILED": "{shown} has a certificate that nobody here trusts: name its authority, ?ca=FILE.",
-    "WRONG_VERSION_NUMBER": "{shown} speaks no TLS: write etcd:// instead of etcds://.",
-    "CERTIFICATE_REQUIRED": _NO_CERTIFICATE,
-    "BAD_CERTIFICATE": _NO_CERTIFICATE,
 }

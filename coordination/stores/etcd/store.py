@@ -17,6 +17,7 @@ from dataclasses import asdict, replace
 
 from onepoller.coordination.errors import SessionOver, SetupError, StoreFull, StoreUnavailable
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
+from onepoller.coordination.stores.engine import Aftermath
 from onepoller.coordination.stores.etcd.beginning import Beginning
 from onepoller.coordination.stores.etcd.endpoints import Endpoints
 from onepoller.coordination.stores.etcd.gateway import Gateway
@@ -39,6 +40,8 @@ from onepoller.coordination.stores.etcd.writing import Writing
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Session, Snapshot, Swap, Swapped
 
+LONG = 5
+"""Seconds. A lease of so many is asked to be a second shorter on the server."""
 _BEAT_LIMIT = 2.0
 
 
@@ -57,6 +60,9 @@ class EtcdStore:
         self._reading = Reading(self._gateway, self._keys, seen=self._seen)
         self._writing = Writing(self._gateway, self._keys, written=self._wrote)
         self._sessions: dict[SessionId, EtcdSession] = {}
+        self._last: EtcdSession | None = None
+        """Our session before the one that is open."""
+        self._aftermath: Aftermath | None = None
         self._users = 0
         """Sessions, and reads without one, that need the connections."""
 
@@ -74,17 +80,26 @@ class EtcdStore:
             await self._leave()
             raise
         self._sessions[session.id] = session
+        last, self._last = self._last, session
+        if last is not None and last.floor < session.floor:
+            self._aftermath = Aftermath(
+                lost=last.id,
+                had=last.had,
+                floor=session.floor,
+                until=boot_clock() + self._lease.seconds,
+                lease=self._lease.seconds,
+            )
         return session
 
     async def _opened(self, identity: Identity) -> EtcdSession:
         while True:
             floor, begun_at = await self._beginning.found()
             sent_at = boot_clock()
-            # Whole seconds, and the server makes a short one longer; our own deadline is the earlier one.
-            granted = await self._gateway.call("lease/grant", {"TTL": str(math.ceil(self._lease.seconds))})
+            granted = await self._gateway.call("lease/grant", {"TTL": str(_ttl(self._lease.seconds))})
             session = EtcdSession(
                 new_session_id(),
-                lease=self._lease,
+                # The server makes a short one longer. Our own deadline is by the shorter of the two.
+                lease=replace(self._lease, seconds=min(self._lease.seconds, float(granted["TTL"]))),
                 sent_at=sent_at,
                 lease_id=int(granted["ID"]),
                 floor=floor,
@@ -130,8 +145,9 @@ class EtcdStore:
                 for claim in claims
                 if claim.holder == own.id
             ]
-            await self._writing.claims(own, freed)
-            await self._end(own.id, if_alive=own.id)
+            with suppress(StoreFull):  # to revoke takes no space
+                await self._writing.claims(own, freed)
+                await self._end(own.id, if_alive=own.id)
             await self._gateway.call("lease/revoke", {"ID": str(own.lease_id)})
 
     async def end(self, session: Session, dead: SessionId) -> None:
@@ -203,9 +219,11 @@ class EtcdStore:
         """Claims, wishes and sessions of these bots, or of all. Changes no claim, wakes nobody."""
         self._users += 1
         try:
-            return await self._reading.snapshot(bots)
+            seen = await self._reading.snapshot(bots)
         finally:
             await self._leave()
+        after = self._aftermath
+        return after.shown(seen) if after is not None and boot_clock() < after.until else seen
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes in one call; each claim only if its version is the expected one."""
@@ -216,7 +234,8 @@ class EtcdStore:
         own = self._sessions.get(session.id)
         if own is None:
             return
-        watch = Watch(own, self._gateway, self._keys, slow_look=self._slow_look)
+        until = self._aftermath.until if self._aftermath is not None else 0.0
+        watch = Watch(own, self._gateway, self._keys, slow_look=self._slow_look, again_at=until)
         try:
             async for change in watch.run():
                 yield change
@@ -250,3 +269,13 @@ class EtcdStore:
         self._users -= 1
         if not self._users:
             await self._gateway.close()
+
+
+def _ttl(lease: float) -> int:
+    """The lease on the server: whole seconds.
+
+    It looks for those that have passed twice a second, so a long one is a second shorter there: what is
+    promised is that a dead session's claims can be taken within its lease.
+    """
+    seconds = math.ceil(lease)
+    return seconds - 1 if seconds >= LONG else seconds

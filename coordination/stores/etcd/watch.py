@@ -14,7 +14,7 @@ from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from onepoller.coordination.errors import OnepollerError, SessionOver, StoreUnavailable
-from onepoller.coordination.identity import SessionId
+from onepoller.coordination.identity import SessionId, boot_clock
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
@@ -30,11 +30,15 @@ _LIMIT = 2.0
 class Watch:
     """One session's watch."""
 
-    def __init__(self, session: EtcdSession, gateway: Gateway, keys: Keys, *, slow_look: float) -> None:
+    def __init__(
+        self, session: EtcdSession, gateway: Gateway, keys: Keys, *, slow_look: float, again_at: float
+    ) -> None:
         self._session = session
         self._gateway = gateway
         self._keys = keys
         self._slow_look = slow_look
+        self._again_at = again_at
+        """When there is something to look at though nothing is written (boot clock)."""
         self._changes = Changes()
         self._loop = asyncio.get_running_loop()
         self._trouble: OnepollerError | None = None
@@ -46,6 +50,7 @@ class Watch:
     async def run(self) -> AsyncIterator[Change]:
         """Yield at once, so that what happened since the last read is not missed, and then on each change."""
         while not self._session.is_over:
+            began = self._loop.time()
             async with self._listening():
                 await self._look()
                 yield Change()
@@ -57,11 +62,17 @@ class Watch:
                         due = self._next_look()
                         for change in await self._look():
                             yield change
+            if self._loop.time() < began + self._slow_look and not self._session.is_over:
+                raise StoreUnavailable(f"{self._gateway.shown} has ended the connection.")
         if not self._session.is_closed:
             raise SessionOver(f"Session {self._session.id} is over; open a new one.")
 
     def _next_look(self) -> float:
-        return self._loop.time() + self._slow_look * random.uniform(0.8, 1.2)
+        pause = self._slow_look * random.uniform(0.8, 1.2)
+        left = self._again_at - boot_clock()
+        if 0.0 < left < pause:
+            self._loop.call_later(left, self._changes.put, Change())
+        return self._loop.time() + pause
 
     # The stream
 

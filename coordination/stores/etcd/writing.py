@@ -28,6 +28,8 @@ T = TypeVar("T")
 
 MANY = 100
 """Claims, or other operations, in one transaction: etcd allows 128 operations."""
+PARTS = 16
+"""Parts of the wishes in one transaction: those of many bots are large."""
 SIDE_BY_SIDE = 4
 """Transactions under way at once."""
 
@@ -47,6 +49,10 @@ class Writing:
         """Write a batch. Gives the claims that were written."""
         if any(wish.session != session.id for wish in batch.wishes):
             raise ValueError("a session writes its own wishes only")
+        if len(batch.swaps) == 1 and not batch.wishes and len(batch.wake) < MANY:
+            (swap,) = batch.swaps
+            if all(bot_id == swap.claim.bot_id for bot_id in batch.withdrawn):
+                return await self._one(session, swap, batch)
         wake = list(batch.wake)
         # Usually all is in one transaction, and whom it wakes see it with the wake-up: no second round trip.
         is_all = bool(batch.swaps) and len(batch.swaps) + len(wake) <= MANY and not batch.wishes
@@ -78,6 +84,20 @@ class Writing:
                 write.cancel()
             await asyncio.gather(*writes, return_exceptions=True)
 
+    async def _one(self, session: EtcdSession, swap: Swap, batch: Batch) -> dict[BotId, Claim]:
+        """One bot changes hands, the usual case: one round trip for all of it."""
+        claim = _next(swap.claim, session.floor)
+        async with session.writing:
+            parts = session.wishes.after((), batch.withdrawn)
+            marks = [self._mark(swap.requires_over)] if swap.requires_over is not None else []
+            one = self._one_claim(swap, claim, [*self._puts(session, parts), *marks])
+            answers, revision = await self._if_alive(session, [one, *self._wake_ups(batch.wake)])
+            if not answers[0]["response_txn"].get("succeeded"):
+                return {}
+            session.wishes.written(parts, revision)
+        self._written([claim], revision)
+        return {claim.bot_id: claim}
+
     async def _some_claims(
         self, session: EtcdSession, swaps: Sequence[Swap], *, wake: Collection[SessionId]
     ) -> dict[BotId, Claim]:
@@ -92,12 +112,12 @@ class Writing:
         self._written(written, revision)
         return {claim.bot_id: claim for claim in written}
 
-    def _one_claim(self, swap: Swap, claim: Claim) -> Json:
+    def _one_claim(self, swap: Swap, claim: Claim, beside: Sequence[Json] = ()) -> Json:
         key = self._keys.claim(claim.bot_id)
         conditions = [has_version(key, swap.claim.version)]
         if swap.requires_over is not None:
             conditions.append(has_version(self._keys.alive(swap.requires_over), 0))
-        return nested(conditions, [put(key, claim_text(claim))])
+        return nested(conditions, [put(key, claim_text(claim)), *beside])
 
     async def _rest(
         self,
@@ -109,21 +129,28 @@ class Writing:
         wake: Collection[SessionId],
     ) -> None:
         """Wishes, marks and wake-ups; in one transaction where there are not very many."""
-        async with session.writing:
-            parts = session.wishes.after(made, withdrawn)
-            for some in _chunks(list(parts.items())):
-                await self._wishes(session, dict(some))
         ends = [*map(self._mark, dead), *self._wake_ups(wake)]
-        for few in _chunks(ends):
+        async with session.writing:
+            parts = list(session.wishes.after(made, withdrawn).items())
+            while len(parts) > PARTS:
+                await self._wishes(session, dict(parts[:PARTS]))
+                del parts[:PARTS]
+            if parts or ends:
+                await self._wishes(session, dict(parts), ends[: MANY - PARTS])
+        for few in _chunks(ends[MANY - PARTS :]):
             await self._if_alive(session, few)
 
-    async def _wishes(self, session: EtcdSession, parts: dict[int, Part]) -> None:
-        puts = [
+    async def _wishes(
+        self, session: EtcdSession, parts: dict[int, Part], beside: Sequence[Json] = ()
+    ) -> None:
+        _, revision = await self._if_alive(session, [*self._puts(session, parts), *beside])
+        session.wishes.written(parts, revision)
+
+    def _puts(self, session: EtcdSession, parts: dict[int, Part]) -> list[Json]:
+        return [
             put(self._keys.wishes(session.id, number), part_text(part), lease=session.lease_id)
             for number, part in parts.items()
         ]
-        _, revision = await self._if_alive(session, puts)
-        session.wishes.written(parts, revision)
 
     def _mark(self, dead: SessionId) -> Json:
         is_known = exists(self._keys.record(dead))
