@@ -20,10 +20,10 @@ from onepoller.coordination.stores.postgresql.troubles import SchemaGone
 
 _NEIGHBOUR = """
 SELECT s.id FROM {s}.sessions s
-WHERE s.id <> $1 AND NOT s.is_over AND s.lock_key IS NOT NULL AND NOT {s}.is_silent(s, $2)
+WHERE s.id <> $1 AND NOT s.is_over AND s.lock_key IS NOT NULL AND s.id <> ALL ($2)
 ORDER BY s.id < $1 DESC, s.id DESC LIMIT 1
 """
-_AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS is_silent"
+_AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS found"
 _LIMIT = 3.0
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
@@ -39,19 +39,24 @@ class Ring:
         lease: float,
         connect: Callable[[], Awaitable[Link]],
         cancel: Callable[[int], Awaitable[None]],
+        rehearse: Callable[[], Awaitable[None]],
         silent: Callable[[SessionId], None],
     ) -> None:
         self._own = own
         self._lease = lease
         self._connect = connect
         self._cancel = cancel
+        self._rehearse = rehearse
         self._silent = silent
         self._neighbour: SessionId | None = None
+        self._passed: set[SessionId] = set()
+        """Those whose locks are free; they are passed over, until they come again."""
         self._moved = asyncio.Event()
         self._task = asyncio.ensure_future(self._run())
 
     def began(self, session: SessionId) -> None:
-        """A session has come: perhaps it stands between us and our neighbour."""
+        """A session has come (again): perhaps it stands between us and our neighbour."""
+        self._passed.discard(session)
         if session != self._own and (self._neighbour is None or self._is_nearer(session)):
             self._moved.set()
 
@@ -87,10 +92,11 @@ class Ring:
     async def _turn(self, link: Link) -> bool:
         """Wait for one neighbour, until it is silent, a nearer one comes, or a lease has passed."""
         self._moved.clear()
-        rows = await link.ask(_NEIGHBOUR, self._own, [self._own], limit=_LIMIT)
+        rows = await link.ask(_NEIGHBOUR, self._own, list(self._passed), limit=_LIMIT)
         self._neighbour = SessionId(rows[0]["id"]) if rows else None
         if self._neighbour is None:
             return False
+        await self._rehearse()
         statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._lease)
         waiting = asyncio.ensure_future(link.within(statement, self._lease + _LIMIT))
         moved = asyncio.ensure_future(self._moved.wait())
@@ -98,7 +104,10 @@ class Ring:
             await asyncio.wait({waiting, moved}, return_when=asyncio.FIRST_COMPLETED)
             if not waiting.done():
                 await self._cancel(link.pid)
-            if (await waiting)[0]["is_silent"]:
+            found = (await waiting)[0]["found"]
+            if found != "held":
+                self._passed.add(self._neighbour)
+            if found == "silent":
                 self._silent(self._neighbour)
             return True
         finally:

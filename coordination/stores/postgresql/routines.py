@@ -108,17 +108,18 @@ END
 $$;
 
 CREATE FUNCTION {s}.await_silence(session text, key bigint, seconds double precision)
-RETURNS boolean LANGUAGE plpgsql AS $$
+RETURNS text LANGUAGE plpgsql AS $$
 BEGIN
     PERFORM set_config('lock_timeout', (seconds * 1000)::integer::text, true);
     PERFORM pg_advisory_xact_lock_shared(key);
-    PERFORM FROM {s}.sessions s WHERE s.id = session AND NOT s.is_over;
-    IF FOUND THEN
-        PERFORM pg_notify({channel}, session);
+    PERFORM FROM {s}.sessions s WHERE s.id = session AND NOT s.is_over AND {s}.is_silent(s, '{}');
+    IF NOT FOUND THEN
+        RETURN 'free';
     END IF;
-    RETURN true;
+    PERFORM pg_notify({channel}, session);
+    RETURN 'silent';
 EXCEPTION WHEN lock_not_available OR query_canceled THEN
-    RETURN false;
+    RETURN 'held';
 END
 $$;
 
@@ -136,7 +137,7 @@ DECLARE
     new_bots bigint[];
     new_terms bigint[];
 BEGIN
-    UPDATE {s}.meta SET number = number + 1;
+    PERFORM FROM {s}.meta FOR UPDATE;
     PERFORM FROM {s}.sessions s WHERE s.id = own AND NOT s.is_over FOR SHARE;
     is_alive := FOUND;
     IF NOT is_alive THEN
@@ -199,6 +200,9 @@ BEGIN
         SELECT unnest(withdrawn) EXCEPT (SELECT unnest(bots) EXCEPT SELECT unnest(written))
     );
 
+    IF cardinality(written) + cardinality(wished) + cardinality(withdrawn) > 0 OR ended IS NOT NULL THEN
+        UPDATE {s}.meta SET number = number + 1;
+    END IF;
     -- Delivered when all of this can be seen.
     PERFORM pg_notify({channel} || ':' || name, '') FROM unnest(woken) name;
 END

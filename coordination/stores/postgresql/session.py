@@ -18,6 +18,7 @@ class PostgreSQLSession(EngineSession):
         super().__init__(session_id, lease=lease, sent_at=sent_at)
         self.link: Link | None = link
         """Where it was proved; None: that connection was lost."""
+        self.rehearsed_on: Link | None = None
         self._reported = b""
         self._reported_at = sent_at
 

@@ -1,0 +1,129 @@
+"""What PostgreSQL has to do does not depend on the number of bots, and little on that of those who wait."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+import pytest
+
+from onepoller.coordination.identity import BotId
+from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
+from tests.e2e.engines.postgresql import Process, fresh, processes, run
+from tests.e2e.engines.servers import PostgreSQL, Server
+
+pytestmark = pytest.mark.slow
+
+Own = Callable[[type[Server]], Server]
+MANY = [BotId(number) for number in range(1, 10_001)]
+
+
+class Statements:
+    """What a server has executed, by its own log."""
+
+    def __init__(self, server: Server) -> None:
+        self._log = server.folder / "log"
+        self._begun = 0
+
+    def begin(self) -> None:
+        """Count from here."""
+        self._begun = self._log.stat().st_size
+
+    def count(self) -> int:
+        """So many since then."""
+        text = self._log.read_bytes()[self._begun :]
+        return text.count(b" LOG:  execute ") + text.count(b" LOG:  statement: ")
+
+
+async def counted(server: Server) -> Statements:
+    """Let everything that connects from now on be counted."""
+    await run(server.url, "ALTER SYSTEM SET log_statement = 'all'")
+    await run(server.url, "SELECT pg_reload_conf()")
+    statements = Statements(server)
+    async with asyncio.timeout(20):
+        while not statements.count():  # the setting arrives a moment later
+            await run(server.url, "SELECT 1")
+    return statements
+
+
+async def live(made: list[Process], seconds: float) -> None:
+    """Beat as an instance does, beside the watches."""
+    for _ in range(int(seconds / 0.5)):
+        for process in made:
+            await process.store.beat(process.session, report=b"a" * 50)
+        await asyncio.sleep(0.5)
+
+
+def test_the_steady_state_is_the_same_with_one_bot_and_with_ten_thousand(own_server: Own) -> None:
+    """A holder and a standby, over three seconds."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        statements = await counted(server)
+        counts = []
+        for bots in (MANY[:1], MANY):
+            async with processes(fresh(server.url), 2, lease=1.5) as made:
+                holder, standby = made
+                await holder.take(*bots)
+                wishes = [Wish(bot_id=bot_id, session=standby.session.id) for bot_id in bots]
+                await standby.store.swap(standby.session, Batch(wishes=wishes))
+                for process in made:
+                    process.store._slow_look = 0.5
+                    await process.watch()
+                await live(made, 1.0)
+                statements.begin()
+                await live(made, 3.0)
+                counts.append(statements.count())
+        assert counts[1] == pytest.approx(counts[0], rel=0.1)
+
+    asyncio.run(body())
+
+
+def test_ten_standbys_do_not_stampede(own_server: Own) -> None:
+    """One of them notices the death, and the server tells the others: a few statements in all."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        statements = await counted(server)
+        async with processes(fresh(server.url), 11, lease=30.0) as (holder, *standbys):
+            await holder.take(*MANY[:1000])
+            for standby in standbys:
+                standby.store._slow_look = 60.0
+                await standby.watch()
+            await asyncio.sleep(0.5)
+            statements.begin()
+            await holder.die()
+            for standby in standbys:
+                await standby.wait_heard(holder)
+            told = statements.count()
+            claims = (await standbys[0].store.read(MANY[:1000])).claims.values()
+            swaps = [_for(standbys[0], claim, holder) for claim in claims]
+            written = (await standbys[0].store.swap(standbys[0].session, Batch(swaps=swaps))).written
+            assert len(written) == 1000
+            # The one that waited looks for its next neighbour and waits; then the read and the swap.
+            assert told <= 6
+            assert statements.count() <= told + 4
+
+    asyncio.run(body())
+
+
+def test_a_large_report_is_not_sent_with_every_beat(own_server: Own) -> None:
+    """Ten thousand bots report hundreds of kilobytes: once in a lease is enough."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        async with processes(fresh(server.url), 1, lease=30.0) as (process,):
+            first, second = b"a" * 100_000, b"b" * 100_000
+            await process.store.beat(process.session, report=first)
+            await process.store.beat(process.session, report=second)
+            read = await process.store.read()
+            assert read.sessions[process.session.id].report == first
+
+    asyncio.run(body())
+
+
+def _for(process: Process, claim: Claim, holder: Process) -> Swap:
+    taken = Claim(
+        bot_id=claim.bot_id, version=claim.version, holder=process.session.id, term=claim.term, clean=False
+    )
+    return Swap(claim=taken, requires_over=holder.session.id)
