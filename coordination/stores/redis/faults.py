@@ -19,6 +19,53 @@ from onepoller.coordination.errors import (
     StoreUnfit,
 )
 
+_Errors = tuple[type[exceptions.RedisError], ...]
+_MEANINGS: tuple[tuple[_Errors, frozenset[str], type[OnepollerError], str], ...] = (
+    (
+        (exceptions.NoPermissionError,),
+        frozenset({"NOPERM"}),
+        StoreUnfit,
+        "does not give this user the rights that onepoller needs: see docs/redis.md.",
+    ),
+    (
+        (exceptions.AuthenticationError,),
+        frozenset({"NOAUTH", "WRONGPASS"}),
+        StoreUnfit,
+        "refuses this user or password: correct them in the store's URL.",
+    ),
+    (
+        (exceptions.OutOfMemoryError,),
+        frozenset({"OOM"}),
+        StoreFull,
+        "has no memory left (maxmemory): what changes waits until there is some.",
+    ),
+    (
+        (exceptions.ReadOnlyError,),
+        frozenset({"READONLY"}),
+        StoreUnavailable,
+        "is a replica, which cannot be written to; name the primary.",
+    ),
+    (
+        (exceptions.BusyLoadingError,),
+        frozenset({"LOADING"}),
+        StoreUnavailable,
+        "is still loading its data.",
+    ),
+    (
+        (exceptions.ClusterDownError, exceptions.TryAgainError, exceptions.AskError),
+        frozenset({"CLUSTERDOWN", "TRYAGAIN", "ASK"}),
+        StoreUnavailable,
+        "is of a cluster that does not serve our keys now.",
+    ),
+    (
+        (),
+        frozenset({"NOREPLICAS"}),
+        StoreUnavailable,
+        "takes no writes: too few of its replicas are connected.",
+    ),
+)
+"""The client's class or the server's code, and what it means; older clients know fewer classes."""
+
 
 @contextmanager
 def faults(shown: str) -> Iterator[None]:
@@ -36,20 +83,9 @@ def faults(shown: str) -> Iterator[None]:
 def _meaning(error: exceptions.RedisError, shown: str) -> OnepollerError:
     text = str(error)
     code = text.partition(" ")[0]
-    if isinstance(error, exceptions.NoPermissionError) or code == "NOPERM":
-        return StoreUnfit(
-            f"{shown} does not give this user the rights that onepoller needs: see docs/redis.md."
-        )
-    if isinstance(error, exceptions.AuthenticationError) or code in {"NOAUTH", "WRONGPASS"}:
-        return StoreUnfit(f"{shown} refuses this user or password: correct them in the store's URL.")
-    if isinstance(error, exceptions.OutOfMemoryError) or code == "OOM":
-        return StoreFull(f"{shown} has no memory left (maxmemory): what changes waits until there is some.")
-    if isinstance(error, exceptions.ReadOnlyError) or code == "READONLY":
-        return StoreUnavailable(f"{shown} is a replica, which cannot be written to; name the primary.")
-    if isinstance(error, exceptions.BusyLoadingError) or code == "LOADING":
-        return StoreUnavailable(f"{shown} is still loading its data.")
-    if code == "NOREPLICAS":
-        return StoreUnavailable(f"{shown} takes no writes: too few of its replicas are connected.")
+    for kinds, codes, ours, says in _MEANINGS:
+        if isinstance(error, kinds) or code in codes:
+            return ours(f"{shown} {says}")
     if "DB index" in text:
         return SettingsError(f"{shown} has no database of that number.")
     if "CERTIFICATE_VERIFY_FAILED" in text:

@@ -5,6 +5,7 @@ them. Nothing but the liveness of a session ends by itself, and what a process l
 
     {onepoller}:begun           string: when our data began there, and on which run of the server
     {onepoller}:generation      counter: how often something was written
+    {onepoller}:changed         sorted set: bot ids by the generation of their last write
     {onepoller}:arrivals        counter: the order of arrival of wishes
     {onepoller}:claims          hash: bot id -> claim
     {onepoller}:sessions        set: the ids of sessions
@@ -25,6 +26,7 @@ class Keys:
         self._tag = f"{{{prefix}}}"
         self.begun = self._of("begun")
         self.generation = self._of("generation")
+        self.changed = self._of("changed")
         self.arrivals = self._of("arrivals")
         self.claims = self._of("claims")
         self.sessions = self._of("sessions")

@@ -28,7 +28,9 @@ class Lines:
     def __init__(self, place: Place) -> None:
         self.trouble = ""
         """What the server may lose, as it said when we last connected; one sentence, or empty."""
+        self._named = place
         self._place = place
+        """Where our keys lie, if the named server is of a cluster and has sent us on."""
         self._idle: list[Line] = []
         self._stay_open = False
         keep_in_children(self)
@@ -38,18 +40,18 @@ class Lines:
 
         It is done again on a new one where the old one was found closed, so it must be fit for that.
         """
-        with faults(self._place.shown):
+        with faults(self._named.shown):
             async with asyncio.timeout(limit):
-                while self._idle:
-                    try:
-                        return await self._done(work, self._idle.pop())
-                    except exceptions.ConnectionError:  # its server has gone while nobody used it
-                        continue
-                return await self._done(work, await self._opened())
+                try:
+                    return await self._called(work)
+                except exceptions.ResponseError as error:
+                    self._place = _moved(self._named, error)
+                    await self._close_idle()
+                    return await self._called(work)
 
     async def own(self, *channels: str, limit: float) -> Line:
         """A connection for the caller alone, who closes it, subscribed to these channels."""
-        with faults(self._place.shown):
+        with faults(self._named.shown):
             async with asyncio.timeout(limit):
                 line = await self._opened()
                 try:
@@ -61,7 +63,7 @@ class Lines:
 
     async def heard(self, line: Line, *, seconds: float) -> tuple[str, str] | None:
         """What is told on a subscribed line: see `Line.heard`."""
-        with faults(self._place.shown):
+        with faults(self._named.shown):
             return await line.heard(seconds)
 
     def stay_open(self) -> None:
@@ -71,11 +73,26 @@ class Lines:
     async def close(self) -> None:
         """Keep none any more; those in use are closed after their use."""
         self._stay_open = False
+        await self._close_idle()
+
+    async def _close_idle(self) -> None:
         while self._idle:
             await self._idle.pop().close()
 
+    async def _called(self, work: Callable[[Line], Awaitable[_T]]) -> _T:
+        while self._idle:
+            try:
+                return await self._done(work, self._idle.pop())
+            except exceptions.ConnectionError:  # its server has gone while nobody used it
+                continue
+        return await self._done(work, await self._opened())
+
     async def _opened(self) -> Line:
-        line = await Line.open(self._place)
+        try:
+            line = await Line.open(self._place)
+        except BaseException:
+            self._place = self._named
+            raise
         if line.server.trouble and line.server.trouble != self.trouble:
             _log.warning("onepoller: %s", line.server.trouble)
         self.trouble = line.server.trouble
@@ -92,3 +109,12 @@ class Lines:
         else:
             await line.close()
         return done
+
+
+def _moved(named: Place, error: exceptions.ResponseError) -> Place:
+    """The node to which this one of a cluster sends us: `MOVED SLOT HOST:PORT`. Else raises the error."""
+    words = str(error).removeprefix("MOVED ").split()
+    if not isinstance(error, exceptions.MovedError) and not str(error).startswith("MOVED "):
+        raise error  # older clients know no class for it
+    host, _, port = words[-1].rpartition(":")
+    return named.at(host, int(port))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import socket
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 from urllib.parse import unquote
 
@@ -57,6 +57,10 @@ class Place:
         }
         kind = SSLConnection if parts.scheme == "rediss" else Connection
         return cls(shown=address.shown, kind=kind, options=options)
+
+    def at(self, host: str, port: int) -> Place:
+        """The same on another node of its cluster."""
+        return replace(self, options=self.options | {"host": host or self.options["host"], "port": port})
 
     def connection(self) -> Connection | UnixDomainSocketConnection:
         """A connection that is not open yet."""

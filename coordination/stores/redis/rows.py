@@ -20,6 +20,8 @@ from onepoller.coordination.stores.records import (
 from onepoller.coordination.stores.seam import Claim, Swap, Wish
 
 NOBODY = "-"
+_PLAIN = ",null,null,null]"
+"""The rest of a claim without offset, episode and standing, of which there are thousands at once."""
 
 
 def swap_row(swap: Swap, *, first_term: Term, required: Mapping[SessionId, int]) -> list[object]:
@@ -56,7 +58,10 @@ def written(claim: Claim, term: Term) -> Claim:
 def claim_of(bot_id: BotId, text: str) -> Claim:
     """The claim in a value of the hash of claims."""
     version, holder, term, heir, clean, rest = text.split(" ", 5)
-    since, offset, episode, standing = json.loads(rest)
+    if rest.endswith(_PLAIN):
+        since, offset, episode, standing = float(rest[1 : -len(_PLAIN)]), None, None, None
+    else:
+        since, offset, episode, standing = json.loads(rest)
     return Claim(
         bot_id=bot_id,
         version=int(version),
@@ -79,6 +84,6 @@ def placed_wish_of(text: str) -> Wish:
 
 def _rest(claim: Claim) -> str:
     if claim.offset is None and claim.episode is None and claim.standing is None:
-        return f"[{claim.since!r},null,null,null]"  # the plain case, of which there are thousands at once
+        return f"[{claim.since!r}{_PLAIN}"
     rest = [claim.since, fields_of(claim.offset), fields_of(claim.episode), fields_of(claim.standing)]
     return json.dumps(rest, separators=(",", ":"))

@@ -23,6 +23,15 @@ class Script:
         object.__setattr__(self, "sha", hashlib.sha1(self.text.encode()).hexdigest())  # noqa: S324  # as Redis does
 
 
+_NOTE = """
+local function note(generation, changed, bots)
+  local now, scored = redis.call('INCR', generation), {}
+  for i, bot in ipairs(bots) do scored[2 * i - 1], scored[2 * i] = now, bot end
+  for i = 1, #scored, 4000 do
+    redis.call('ZADD', changed, unpack(scored, i, math.min(i + 3999, #scored)))
+  end
+end
+"""
 _LIVING = """
 local function is_living()
   local kept = redis.call('HMGET', KEYS[2], 'begun', 'over')
@@ -84,17 +93,19 @@ return 1
 
 SWAP = Script(
     _LIVING
+    + _NOTE
     + """
--- KEYS: begun, session, claims, wishes, generation, arrivals; session, alive, wishes of each required one.
+-- KEYS: begun, session, claims, wishes, generation, changed, arrivals; then session, alive, wishes of each
+-- required one.
 -- ARGV: keep, batch: swaps {bot, expected, next, holder, term, term of a new holder, tail, required or 0},
 -- wishes {bot, text}, withdrawn {bot}, wake {channel}
 if not is_living() then return 0 end
 local batch = cjson.decode(ARGV[2])
-local is_changed, over = false, {}
+local is_changed, changed, over = false, {}, {}
 
 local function is_over(n)
   if over[n] ~= nil then return over[n] end
-  local session, alive, wishes = KEYS[4 + 3 * n], KEYS[5 + 3 * n], KEYS[6 + 3 * n]
+  local session, alive, wishes = KEYS[5 + 3 * n], KEYS[6 + 3 * n], KEYS[7 + 3 * n]
   local kept = redis.call('HMGET', session, 'begun', 'over')
   over[n] = true
   if kept[1] and not kept[2] then
@@ -117,7 +128,7 @@ end
 local function put(key, entries)
   if #entries > 0 then
     redis.call('HSET', key, unpack(entries))
-    is_changed = true
+    for i = 1, #entries, 2 do changed[#changed + 1] = entries[i] end
   end
 end
 
@@ -146,7 +157,7 @@ for i, wish in ipairs(batch.wishes) do
   if standing[i] then since, text = string.match(standing[i], '^(%d+) (.*)$') end
   if text ~= wish[2] then
     wished[#wished + 1] = wish[1]
-    wished[#wished + 1] = (since or string.format('%d', redis.call('INCR', KEYS[6]))) .. ' ' .. wish[2]
+    wished[#wished + 1] = (since or string.format('%d', redis.call('INCR', KEYS[7]))) .. ' ' .. wish[2]
   end
 end
 put(KEYS[4], wished)
@@ -155,10 +166,12 @@ local withdrawn = {}
 for _, bot in ipairs(batch.withdrawn) do
   if not refused[bot] then withdrawn[#withdrawn + 1] = bot end
 end
-if #withdrawn > 0 and redis.call('HDEL', KEYS[4], unpack(withdrawn)) > 0 then is_changed = true end
+if #withdrawn > 0 and redis.call('HDEL', KEYS[4], unpack(withdrawn)) > 0 then
+  for _, bot in ipairs(withdrawn) do changed[#changed + 1] = bot end
+end
 
 if #wished > 0 then redis.call('PEXPIRE', KEYS[4], ARGV[1]) end
-if is_changed then redis.call('INCR', KEYS[5]) end
+if is_changed or #changed > 0 then note(KEYS[5], KEYS[6], changed) end
 for _, channel in ipairs(batch.wake) do redis.call('PUBLISH', channel, '') end
 return table.concat(told)
 """
@@ -179,20 +192,22 @@ return 1
 """End our own session: whoever is not known is over. Its claims are freed by `FREE`."""
 
 FREE = Script(
-    """
--- KEYS: claims, generation. ARGV: id, cursor
+    _NOTE
+    + """
+-- KEYS: claims, generation, changed. ARGV: id, cursor
 local page = redis.call('HSCAN', KEYS[1], ARGV[2], 'COUNT', 1000)
-local freed = {}
+local freed, bots = {}, {}
 for i = 1, #page[2], 2 do
   local version, holder, term, rest =
     string.match(page[2][i + 1], '^(%d+) (%S+) (%d+) %S+ %d (.*)$')
   if holder == ARGV[1] then
+    bots[#bots + 1] = page[2][i]
     freed[#freed + 1] = page[2][i]
     freed[#freed + 1] = string.format('%d', version + 1) .. ' - ' .. term .. ' - 0 ' .. rest
   end
 end
 for i = 1, #freed, 2000 do redis.call('HSET', KEYS[1], unpack(freed, i, math.min(i + 1999, #freed))) end
-if #freed > 0 then redis.call('INCR', KEYS[2]) end
+if #freed > 0 then note(KEYS[2], KEYS[3], bots) end
 return page[1]
 """
 )
@@ -225,6 +240,14 @@ return table.concat(values, '\\n')
 )
 """The values of these fields, a line each."""
 
+SINCE = Script(
+    """
+-- KEYS: changed. ARGV: generation
+return table.concat(redis.call('ZRANGEBYSCORE', KEYS[1], '(' .. ARGV[1], '+inf'), ' ')
+"""
+)
+"""The bots whose claim or wishes were written after this generation."""
+
 PAGE = Script(
     """
 -- KEYS: a hash. ARGV: cursor
@@ -236,5 +259,7 @@ return {page[1], table.concat(lines, '\\n')}
 )
 """Some of a hash, `FIELD VALUE` a line, and the cursor of the next page, 0 at the end."""
 
-TEXTS = {script.sha: script.text for script in (BEGIN, ENTER, BEAT, SWAP, LEAVE, FREE, END, PICK, PAGE)}
+TEXTS = {
+    script.sha: script.text for script in (BEGIN, ENTER, BEAT, SWAP, LEAVE, FREE, END, PICK, SINCE, PAGE)
+}
 """By the name that the server gives them."""

@@ -7,17 +7,21 @@ each process keeps three connections, or four while much is written.
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection
+from dataclasses import replace
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.records import identity_text
 from onepoller.coordination.stores.redis import reading, writing
+from onepoller.coordination.stores.redis.aftermath import Aftermath
 from onepoller.coordination.stores.redis.beginning import Beginning
 from onepoller.coordination.stores.redis.keys import Keys
 from onepoller.coordination.stores.redis.line import Command, Line, run
 from onepoller.coordination.stores.redis.lines import Lines
+from onepoller.coordination.stores.redis.mirror import Mirror
 from onepoller.coordination.stores.redis.place import Place
 from onepoller.coordination.stores.redis.scripts import BEAT, END, ENTER, FREE, LEAVE
 from onepoller.coordination.stores.redis.session import RedisSession
@@ -50,6 +54,8 @@ class RedisStore:
         self._slow_look = slow_look
         self._clock = clock
         self._lines = Lines(place)
+        self._mirror = Mirror()
+        self._aftermath: Aftermath | None = None
         self._sessions: set[RedisSession] = set()
         self._writes = 0
         """How many swaps have begun or ended: a read beside one may know less than we do."""
@@ -74,10 +80,14 @@ class RedisStore:
                         session_id, lease=self._lease, begun=begun, sent_at=sent_at, clock=self._clock
                     )
 
-        own = await self._lines.call(enter, limit=_LIMIT)
-        self._sessions.add(own)
         self._lines.stay_open()
-        return own
+        try:
+            own = await self._lines.call(enter, limit=_LIMIT)
+            self._sessions.add(own)
+            return own
+        finally:
+            if not self._sessions:
+                await self._lines.close()
 
     async def close(self, session: Session) -> None:
         """End a session: its claims are free, its wishes gone, everybody who waits is woken. Idempotent."""
@@ -103,7 +113,9 @@ class RedisStore:
                 return
             cursor = b"0"
             while True:
-                (cursor,) = await line.ask(run(FREE, [keys.claims, keys.generation], own.id, cursor))
+                (cursor,) = await line.ask(
+                    run(FREE, [keys.claims, keys.generation, keys.changed], own.id, cursor)
+                )
                 if cursor == b"0":
                     break
             await line.ask(("PUBLISH", keys.everybody, own.id))
@@ -129,12 +141,20 @@ class RedisStore:
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
         """Claims, wishes and sessions of these bots, or of all. Makes nothing on the server."""
         writes = self._writes
-        seen = await self._lines.call(lambda line: reading.snapshot(line, self._keys, bots), limit=_LIMIT)
+
+        async def look(line: Line) -> Snapshot:
+            if bots is None:
+                return await reading.everything(line, self._keys)
+            return await reading.some(line, self._keys, bots, self._mirror)
+
+        seen = await self._lines.call(look, limit=_LIMIT)
         if writes == self._writes:
             self._learn(seen.claims.values())
-        return Snapshot(
-            claims=seen.claims, wishes=seen.wishes, sessions=seen.sessions, trouble=self._lines.trouble
-        )
+        seen = replace(seen, trouble=self._lines.trouble)
+        own = next(iter(self._sessions), None)
+        if self._aftermath is None or own is None or self._clock() >= self._aftermath.until:
+            return seen
+        return self._aftermath.shown(seen, first_term=own.begun.first_term)
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes, some hundred in one step; each claim only if its version stands."""
@@ -155,6 +175,10 @@ class RedisStore:
 
     def watch(self, session: Session) -> AsyncIterator[Change]:
         """Yield at once, when woken, when a session ends, and at a slow look that found something."""
+        after, now = self._aftermath, self._clock()
+        spared = None
+        if after is not None and now < after.until:
+            spared = (after.lost, asyncio.get_running_loop().time() + after.until - now)
         return Watch(
             _own(session),
             self._lines,
@@ -162,6 +186,7 @@ class RedisStore:
             slow_look=self._slow_look,
             limit=_LIMIT,
             check=self._check,
+            spared=spared,
         ).run()
 
     async def end(self, session: Session, dead: SessionId) -> None:
@@ -196,26 +221,35 @@ class RedisStore:
         if own not in self._sessions:
             raise SessionOver(f"Session {own.id} is over; open a new one.")
 
-        async def ask(line: Line) -> bytes | None:
-            if line.server.run != own.begun.run:
-                return None
+        async def ask(line: Line) -> bytes:
+            self._check(own, line.server.run)
             (reply,) = await line.ask(command)
-            return None if reply == 0 else reply
+            if reply == 0:
+                (begun,) = await line.ask(("GET", self._keys.begun))
+                self._check(own, line.server.run, (begun or b"").decode())
+                raise SessionOver(f"Session {own.id} was ended by another process; open a new one.")
+            told: bytes = reply
+            return told
 
-        reply = await self._lines.call(ask, limit=limit)
-        if reply is None:
+        try:
+            return await self._lines.call(ask, limit=limit)
+        except SessionOver:
             await self._drop(own)
-            raise SessionOver(
-                f"Session {own.id} was ended by another process, or {self._place.shown} has lost it;"
-                " open a new one."
-            )
-        return reply
+            raise
 
-    def _check(self, own: RedisSession, begun: str) -> None:
-        """Raise SessionOver where our data do not begin any more where this session's did."""
-        if begun != own.begun.text:
-            own.end()
-            raise SessionOver(f"{self._place.shown} has lost session {own.id}; open a new one.")
+    def _check(self, own: RedisSession, server: str, begun: str | None = None) -> None:
+        """Raise SessionOver on another run of the server, or where our data have another beginning."""
+        if server == own.begun.run and begun in (None, own.begun.text):
+            return
+        if not own.is_over:
+            self._aftermath = Aftermath(
+                lost=own.id,
+                until=self._clock() + self._lease.seconds,
+                ours=own.held,
+                lease=self._lease.seconds,
+            )
+        own.end()
+        raise SessionOver(f"{self._place.shown} has lost session {own.id}; open a new one.")
 
     def _learn(self, claims: Collection[Claim]) -> None:
         for own in self._sessions:
@@ -225,6 +259,7 @@ class RedisStore:
         own.end()
         self._sessions.discard(own)
         if not self._sessions:
+            self._mirror.clear()
             await self._lines.close()
 
 

@@ -7,6 +7,7 @@ it can be seen by then; the end of a session is told to everybody. The slow look
 from __future__ import annotations
 
 import asyncio
+import math
 import random
 from collections.abc import AsyncIterator, Callable
 
@@ -30,7 +31,8 @@ class Watch:
         *,
         slow_look: float,
         limit: float,
-        check: Callable[[RedisSession, str], None],
+        check: Callable[[RedisSession, str, str], None],
+        spared: tuple[SessionId, float] | None,
     ) -> None:
         self._session = session
         self._lines = lines
@@ -38,7 +40,10 @@ class Watch:
         self._slow_look = slow_look
         self._limit = limit
         self._check = check
-        """Given what stands as the beginning of our data: raises SessionOver where it is another one."""
+        """Given the server's run and the beginning of our data: raises SessionOver where it is another."""
+        self._spared = spared[0] if spared else None
+        """A session that was lost with the server's data, and counts for a while."""
+        self._spared_until = spared[1] if spared else math.inf
         self._leases = Leases(keys, pause=slow_look)
         self._loop = asyncio.get_running_loop()
         self._look_at = 0.0
@@ -54,7 +59,7 @@ class Watch:
             await self._look()
             yield Change()
             while not self._session.is_over:
-                until = min(self._look_at, self._leases.due)
+                until = min(self._look_at, self._leases.due, self._spared_until)
                 heard = await self._lines.heard(line, seconds=until - self._loop.time())
                 if heard is not None:
                     yield self._meaning(*heard)
@@ -75,15 +80,16 @@ class Watch:
         news = []
         if self._loop.time() >= self._look_at:
             ((begun, generation),) = await line.ask(("MGET", self._keys.begun, self._keys.generation))
-            self._check(self._session, (begun or b"").decode())
-            if line.server.run != self._session.begun.run:
-                self._check(self._session, "")
+            self._check(self._session, line.server.run, (begun or b"").decode())
             if generation != self._generation:
                 (members,) = await line.ask(("SMEMBERS", self._keys.sessions))
                 self._leases.know({SessionId(member.decode()) for member in members} - {self._session.id})
                 news.append(Change())
                 self._generation = generation
             self._look_at = self._loop.time() + self._slow_look * random.uniform(0.8, 1.2)
+        if self._loop.time() >= self._spared_until:
+            news.append(Change(session=self._spared))
+            self._spared_until = math.inf
         asked = self._leases.asked(self._loop.time())
         replies = await line.ask(*(command for pair in asked.values() for command in pair)) if asked else []
         now = self._loop.time()

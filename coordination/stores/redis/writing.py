@@ -46,7 +46,7 @@ class Part:
             "wake": [keys.wake(session_id) for session_id in self.wake],
         }
         names = [keys.begun, keys.session(own.id), keys.claims, keys.wishes(own.id)]
-        names += [keys.generation, keys.arrivals]
+        names += [keys.generation, keys.changed, keys.arrivals]
         for session_id in numbers:
             names += [keys.session(session_id), keys.alive(session_id), keys.wishes(session_id)]
         return run(SWAP, names, KEEP, json.dumps(batch, separators=(",", ":")))

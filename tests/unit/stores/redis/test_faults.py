@@ -1,0 +1,50 @@
+"""What the client raises, as our errors, without a word of its text."""
+
+from __future__ import annotations
+
+import ssl
+
+import pytest
+from redis import exceptions
+
+from onepoller.coordination.errors import (
+    OnepollerError,
+    SettingsError,
+    StoreFull,
+    StoreUnavailable,
+    StoreUnfit,
+)
+from onepoller.coordination.stores.redis.faults import faults
+
+SECRET = "s3cret"
+
+
+@pytest.mark.parametrize(
+    ("raised", "ours"),
+    [
+        (exceptions.AuthenticationError(f"invalid password {SECRET}"), StoreUnfit),
+        (exceptions.ResponseError(f"NOAUTH {SECRET}"), StoreUnfit),
+        (exceptions.NoPermissionError(SECRET), StoreUnfit),
+        (exceptions.OutOfMemoryError(SECRET), StoreFull),
+        (exceptions.ReadOnlyError(SECRET), StoreUnavailable),
+        (exceptions.BusyLoadingError(SECRET), StoreUnavailable),
+        (exceptions.ResponseError(f"NOREPLICAS {SECRET}"), StoreUnavailable),
+        (exceptions.ClusterDownError(SECRET), StoreUnavailable),
+        (exceptions.ResponseError(f"DB index is out of range {SECRET}"), SettingsError),
+        (exceptions.ConnectionError(f"[SSL: CERTIFICATE_VERIFY_FAILED] {SECRET}"), StoreUnfit),
+        (ssl.SSLCertVerificationError(SECRET), StoreUnfit),
+        (exceptions.ConnectionError(SECRET), StoreUnavailable),
+        (exceptions.TimeoutError(SECRET), StoreUnavailable),
+        (ConnectionResetError(SECRET), StoreUnavailable),
+        (TimeoutError(SECRET), StoreUnavailable),
+        (exceptions.ResponseError(f"unknown command {SECRET}"), StoreUnavailable),
+    ],
+)
+def test_a_fault_is_one_sentence(raised: Exception, ours: type[OnepollerError]) -> None:
+    """It names the server, and hides where it came from: a traceback would show the client's text."""
+    with pytest.raises(ours) as told, faults("redis://cache.test"):
+        raise raised
+    assert type(told.value) is ours
+    assert str(told.value).startswith("redis://cache.test ")
+    assert SECRET not in str(told.value)
+    assert told.value.__suppress_context__
