@@ -16,10 +16,10 @@ SERVER_PATH := $(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin)):$(PATH):/us
 POLICY := /usr/sbin/policy-rc.d
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench simulate soak servers test-wheel test-oldest clean
+.PHONY: help demo test check bench simulate soak servers test-kubernetes test-wheel test-oldest clean
 
 help: ## this list
-	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do printf 'make %-11s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## /\1 /p' Makefile | while read -r name what; do printf 'make %-15s %s\n' "$$name" "$$what"; done
 
 demo: .venv/.stamp ## watch two pollers of one bot find out about each other
 	@$(BIN)/onepoller demo
@@ -54,6 +54,13 @@ servers: ## install the servers that some tests start (Debian, as root)
 	    trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); fi; \
 	echo "Installing$$missing."; export DEBIAN_FRONTEND=noninteractive; \
 	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null
+
+# Any cluster: what the kubeconfig's context may do in the namespace is what deploy/kubernetes/rbac.yaml grants.
+NAMESPACE ?= default
+CLUSTER = kubernetes://$(NAMESPACE)?kubeconfig=$(abspath $(KUBECONFIG))$(if $(CONTEXT),&context=$(CONTEXT))
+test-kubernetes: .venv/.stamp ## the Kubernetes store on a cluster of yours: KUBECONFIG=... [CONTEXT=...] [NAMESPACE=...]
+	@[ -n "$(KUBECONFIG)" ] || { echo "Which cluster? make test-kubernetes KUBECONFIG=..." >&2; exit 1; }
+	@ONEPOLLER_TEST_CLUSTER='$(CLUSTER)' $(BIN)/pytest tests/e2e/engines/test_kubernetes_cluster.py
 
 test-wheel: .venv/.stamp ## build sdist and wheel, and run the tests against the wheel
 	@rm -rf $(WHEEL) && mkdir -p $(WHEEL)

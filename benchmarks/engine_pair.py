@@ -38,13 +38,14 @@ class Pair:
         self._standby.hear("waiting")
 
     def hand_over(self) -> tuple[float, int]:
-        """Tell the holder to let go, again where it came back to it: seconds until the standby has it, orders."""
+        """Tell the holder to let go, again where it took it back; seconds until the standby has it, orders."""
         assert self._standby is not None
         asked = time.monotonic()
         for orders in range(1, MOST_ORDERS + 1):
             self._holder.tell("hand over")
             with suppress(Silent):
-                claimed: float = self._standby.hear("claimed", timeout=ASK_AGAIN)
+                while (claimed := self._standby.hear("claimed", timeout=ASK_AGAIN)) < asked:
+                    pass  # what it told when it had been the holder
                 self._holder, self._standby = self._standby, self._holder
                 return claimed - asked, orders
         raise Silent(f"{self.holder} was told {MOST_ORDERS} times to hand over, and did not")
@@ -63,7 +64,9 @@ class Pair:
         assert self._standby is not None
         seconds: float | None = None
         try:
-            seconds = self._standby.hear("claimed", timeout=within) - self.fell_at
+            while (claimed := self._standby.hear("claimed", timeout=within)) < self.fell_at:
+                pass  # as above
+            seconds = claimed - self.fell_at
         except Silent:
             self._holder.end()
             self._standby.hear("claimed")

@@ -34,6 +34,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
+_MAY_LEAVE = bool(os.environ.get("ONEPOLLER_TEST_CLUSTER"))
+"""Somebody has named a cluster of theirs: `make test-kubernetes`."""
 _SERVERS_REQUIRED = os.environ.get("ONEPOLLER_REQUIRE_SERVERS") == "1"
 _PACKAGES = {"etcd": "etcd-server", "postgres": "postgresql"}
 """Of Debian, where a package is not named after its program."""
@@ -49,7 +51,7 @@ _refused: list[str] = []
 
 
 def _is_here(host: object) -> bool:
-    if host in (None, "", "localhost", b"localhost"):
+    if _MAY_LEAVE or host in (None, "", "localhost", b"localhost"):
         return True
     try:
         address = ipaddress.ip_address(host.decode() if isinstance(host, bytes) else str(host))

@@ -136,6 +136,7 @@ def test_make_alone_lists_every_target(tmp_path: Path) -> None:
         "simulate",
         "soak",
         "servers",
+        "test-kubernetes",
         "test-wheel",
         "test-oldest",
         "clean",

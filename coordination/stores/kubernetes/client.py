@@ -19,14 +19,15 @@ from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.stores.kubernetes.access import Access
 from onepoller.coordination.stores.kubernetes.body import Body, name_of, version_of
 from onepoller.coordination.stores.kubernetes.failure import Expired, Missing, refusal, silent
+from onepoller.coordination.stores.kubernetes.fork import keep_in_children
 
-WRITERS = 16
+WRITERS = 8
 """So many claims are written side by side: what one client of an API server may well do."""
 PAGE = 500
 """So many Leases a list brings at a time."""
 WATCH_FOR = 300
 """Seconds after which the server ends a watch that nothing has ended, and it is begun again."""
-_SPARE = 8
+_SPARE = 4
 """Connections beside those of the writers: a beat does not wait for them."""
 _BUSY_PAUSE = 0.2
 _KEPT = 30.0
@@ -42,11 +43,7 @@ class Client:
         self._limit = limit
         self._path = f"/apis/coordination.k8s.io/v1/namespaces/{access.namespace}/leases"
         self._http: httpx.AsyncHTTPTransport | None = None
-
-    @property
-    def is_open(self) -> bool:
-        """Whether there may be connections to close."""
-        return self._http is not None
+        keep_in_children(self)
 
     async def close(self) -> None:
         """Close its connections; the next call opens new ones."""

@@ -7,6 +7,7 @@ that somebody has edited the Lease by hand.
 from __future__ import annotations
 
 import asyncio
+import math
 import time
 from collections.abc import Collection, Iterable
 from dataclasses import replace
@@ -29,6 +30,8 @@ from onepoller.coordination.stores.kubernetes.wishes_lease import (
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.seam import Wish
 
+REPORT_EVERY = 3.5
+"""Leases: so that ten thousand bots cost a process no more than a tenth more requests than one."""
 _TRIES = 3
 
 
@@ -48,7 +51,7 @@ class Own(EngineSession):
         self._writes = 0
         self._wishes_lease: Body | None = None
         self._report_lease: Body | None = None
-        self._report_sent_at = -lease.seconds
+        self._report_sent_at = -math.inf
         self._writing = asyncio.Lock()
         self._wishing = asyncio.Lock()
 
@@ -186,8 +189,8 @@ class Own(EngineSession):
     # What it says of its bots
 
     async def _send_report(self, report: bytes) -> None:
-        """A long report goes into a Lease of its own, once a lease; its first rows, if it is too long."""
-        if boot_clock() - self._report_sent_at < self._seconds:
+        """A long report goes into a Lease of its own, now and then; its first rows, if too long."""
+        if boot_clock() - self._report_sent_at < REPORT_EVERY * self._seconds:
             return
         text = report_text(report)
         while len(text) > LONGEST:

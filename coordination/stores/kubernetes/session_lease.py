@@ -22,7 +22,7 @@ from onepoller.coordination.stores.kubernetes.names import SESSION, SESSIONS, Na
 from onepoller.coordination.stores.records import identity_of, identity_text
 
 REPORT = "onepoller/report"
-INLINE = 8 * 1024
+INLINE = 16 * 1024
 """A report that is longer gets a Lease of its own: each beat is sent to everybody who watches."""
 
 

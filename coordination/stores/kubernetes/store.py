@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing
+from contextlib import aclosing, suppress
 from dataclasses import replace
 from typing import cast
 
-from onepoller.coordination.errors import SessionOver, StoreUnavailable
+from onepoller.coordination.errors import SessionOver, SetupError, StoreUnavailable
 from onepoller.coordination.identity import BotId, Identity, SessionId
 from onepoller.coordination.stores.kubernetes.access import Access
 from onepoller.coordination.stores.kubernetes.claims import Claims
@@ -18,6 +18,7 @@ from onepoller.coordination.stores.kubernetes.names import Names
 from onepoller.coordination.stores.kubernetes.observer import Observer
 from onepoller.coordination.stores.kubernetes.own import Own
 from onepoller.coordination.stores.kubernetes.processes import Processes, Seen
+from onepoller.coordination.stores.kubernetes.tidying import Tidying
 from onepoller.coordination.stores.kubernetes.together import together
 from onepoller.coordination.stores.kubernetes.watching import Watching
 from onepoller.coordination.stores.lease import Lease
@@ -48,6 +49,8 @@ class KubernetesStore:
             who=lambda session: self._who.get(session, session),
         )
 
+        self._tidying = Tidying(self._processes, self._claims, self._endings, self._observer)
+
     def __repr__(self) -> str:
         return f"<KubernetesStore {self._shown} {len(self._own)} sessions>"
 
@@ -55,8 +58,8 @@ class KubernetesStore:
         """A new session, alive from now on."""
         own = Own(self._client, self._names, identity=identity, lease=self._lease)
         try:
+            await self._tidying.tidy()  # first: where rights are missing nothing is left behind
             await own.create()
-            await self._forget_the_ended()
         except BaseException:
             await self._close_unused()
             raise
@@ -86,6 +89,9 @@ class KubernetesStore:
         """Say that the session lives, and move its deadline."""
         with later():
             await self._living(session).beat(report)
+            if self._tidying.is_due:
+                with suppress(StoreUnavailable, SetupError):  # the beat was heard; the rest can wait
+                    await self._tidying.tidy()
 
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
         """Claims, wishes and sessions of these bots, or of all."""
@@ -200,13 +206,6 @@ class KubernetesStore:
         held = await self._claims.held_by(own.id)
         freed = [replace(claim, holder=None, heir=None, clean=False) for claim in held]
         await self._claims.write(own, freed)
-
-    async def _forget_the_ended(self) -> None:
-        """Delete what is left of sessions that are over, where no claim names them any more."""
-        seen = await self._processes.read()
-        for ended in seen.sessions.values():
-            if ended.is_over and not await self._claims.is_named(ended.id):
-                await self._endings.forget(ended)
 
     async def _close_unused(self) -> None:
         if not self._own:

@@ -8,6 +8,7 @@ nothing comes, the connection is broken, and the list is read again.
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import AsyncIterator
 
 from onepoller.coordination.errors import StoreUnavailable
@@ -42,6 +43,8 @@ class Watching:
         self._told_silent: dict[SessionId, float] = {}
         """Sessions that were named as silent, and when, on the observer's clock."""
         self._has_news = False
+        self._has_listed = False
+        """Before that, what was seen of others may be long ago."""
 
     async def hear(self, *, slow_look: float) -> AsyncIterator[Change]:
         """Yield until the session is over. Raises StoreUnavailable."""
@@ -52,7 +55,8 @@ class Watching:
             yield Change()
             look_at = loop.time() + slow_look
             while not self._own.is_over:
-                for change in await self._changes.take(until=min(look_at, self._next_silence())):
+                until = min(look_at, self._next_silence())
+                for change in await self._changes.take(until=until):
                     yield change
                 if listening.done():
                     listening.result()
@@ -79,22 +83,24 @@ class Watching:
 
     def _next_silence(self) -> float:
         """When the next of the others becomes silent, on the loop's clock."""
-        due = [
-            at
-            for session_id, at in self._observer.silent_at().items()
-            if session_id != self._own.id and self._told_silent.get(session_id, 0.0) < at
-        ]
-        return asyncio.get_running_loop().time() + max(0.0, min(due, default=1e9) - self._observer.now())
+        due = min(self._untold().values(), default=math.inf)
+        return asyncio.get_running_loop().time() + max(0.0, due - self._observer.now())
 
     def _silent(self) -> list[Change]:
         """Name each session once, when a lease has passed since its last beat."""
-        news = []
-        for session_id, at in self._observer.silent_at().items():
-            is_new = self._told_silent.get(session_id, 0.0) < at
-            if session_id != self._own.id and is_new and self._observer.now() >= at:
-                self._told_silent[session_id] = at
-                news.append(Change(session=session_id))
-        return news
+        silent = {session: at for session, at in self._untold().items() if self._observer.now() >= at}
+        self._told_silent |= silent
+        return [Change(session=session) for session in silent]
+
+    def _untold(self) -> dict[SessionId, float]:
+        """When the others become silent, of those that were not named since their last beat."""
+        if not self._has_listed:
+            return {}
+        return {
+            session: at
+            for session, at in self._observer.silent_at().items()
+            if session != self._own.id and self._told_silent.get(session, -math.inf) < at
+        }
 
     # What the server says
 
@@ -128,8 +134,11 @@ class Watching:
             if label_of(lease, KIND) == SESSIONS:
                 present.add(SessionId(label_of(lease, SESSION)))
                 self._take("MODIFIED", lease)
+        if self._own.id not in present:
+            self._ended(self._own.id)
         for session_id in self._observer.drop_all_but(present):
             self._changes.put(Change(session=session_id))
+        self._has_listed = True
         self._changes.put(Change())
         return version
 

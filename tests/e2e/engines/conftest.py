@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -11,6 +12,7 @@ import pytest
 
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.hosts import Hosts
+from tests.e2e.engines.kubernetes_api.role import granted_verbs
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
 
@@ -69,13 +71,37 @@ def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[t
 
 
 @pytest.fixture(scope="session")
-def kubernetes_url(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """Give the URL of a fake cluster that all tests share, each under a prefix of its own."""
-    fake = FakeKubernetes().start()
-    config = tmp_path_factory.mktemp("kubernetes") / "config"
-    config.write_text(fake.kubeconfig())
-    yield f"kubernetes://bots?kubeconfig={config}"
+def kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server that tests share, each under a prefix of its own; it enforces our Role."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
     fake.close()
+
+
+@pytest.fixture
+def own_kubernetes_api() -> Iterator[FakeKubernetes]:
+    """Give a fake API server of the test's own: for faults and counts."""
+    fake = FakeKubernetes(granted=granted_verbs()).start()
+    yield fake
+    fake.close()
+
+
+@pytest.fixture
+def quiet_http() -> Iterator[None]:
+    """Hold back what httpcore logs of each request, where there are thousands."""
+    logger = logging.getLogger("httpcore")
+    level = logger.level
+    logger.setLevel(logging.WARNING)
+    yield
+    logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_url(kubernetes_api: FakeKubernetes, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the URL of a namespace of that server."""
+    config = tmp_path_factory.mktemp("kubernetes") / "config"
+    config.write_text(kubernetes_api.kubeconfig())
+    return f"kubernetes://bots?kubeconfig={config}"
 
 
 def _on(fixture: str) -> Callable[[pytest.FixtureRequest], str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import ssl
 import threading
 import time
 from collections import Counter
@@ -44,6 +45,8 @@ class Fault:
     left: int
     refusal: Callable[[], Refused] | None = None
     headers: dict[str, str] = field(default_factory=dict)
+    passes: int = 0
+    """So many requests before them go well."""
     loses_answer: bool = False
     """The request is done, and its answer never comes: the connection breaks."""
 
@@ -51,7 +54,7 @@ class Fault:
 class FakeKubernetes:
     """Start it with `start`; it is stopped with `stop`, and may start again on the same port."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, granted: frozenset[str] = ALL, tls: ssl.SSLContext | None = None) -> None:
         self.port = free_port()
         self.requests: Counter[str] = Counter()
         """By verb."""
@@ -60,7 +63,8 @@ class FakeKubernetes:
         self.latency = 0.0
         self.namespaces = {"bots", "default"}
         self.tokens = {TOKEN: "system:serviceaccount:bots:onepoller"}
-        self.granted = ALL
+        self.granted = granted
+        self._tls = tls
         """The verbs that RBAC allows."""
         self._faults: list[Fault] = []
         self._thawed = asyncio.Event()
@@ -75,7 +79,7 @@ class FakeKubernetes:
     @property
     def url(self) -> str:
         """Of the server."""
-        return f"http://127.0.0.1:{self.port}"
+        return f"{'https' if self._tls else 'http'}://127.0.0.1:{self.port}"
 
     def kubeconfig(self, namespace: str = "bots", token: str = TOKEN) -> str:
         """A kubeconfig that leads here (JSON is YAML)."""
@@ -132,9 +136,9 @@ class FakeKubernetes:
         """429, with how long to wait, in seconds."""
         self.fail(*verbs, times=times, with_=too_many, **{"Retry-After": retry_after})
 
-    def be_broken(self, *verbs: str, times: int = 1) -> None:
-        """500."""
-        self.fail(*verbs, times=times, with_=internal)
+    def be_broken(self, *verbs: str, times: int = 1, after: int = 0) -> None:
+        """500, `after` so many requests of these verbs that go well."""
+        self._faults.append(Fault(frozenset(verbs), times, refusal=internal, passes=after))
 
     def close_watches(self) -> None:
         """End every watch that stands, as a server does from time to time."""
@@ -188,7 +192,9 @@ class FakeKubernetes:
         app.router.add_route("*", "/{path:.*}", self._nothing)
         self._runner = web.AppRunner(app, access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(self._runner, "127.0.0.1", self.port, reuse_address=True).start()
+        await web.TCPSite(
+            self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls
+        ).start()
 
     async def _stop(self) -> None:
         if self._runner is not None:
@@ -241,7 +247,7 @@ class FakeKubernetes:
             answered = await answer(request)
         except Refused as refused:
             return _refusal(refused)
-        if fault is not None and request.transport is not None:
+        if fault is not None and fault.loses_answer and request.transport is not None:
             request.transport.abort()
         return answered
 
@@ -255,7 +261,9 @@ class FakeKubernetes:
 
     def _next_fault(self, verb: str) -> Fault | None:
         for fault in self._faults:
-            if verb in fault.verbs and fault.left > 0:
+            if verb in fault.verbs and fault.passes > 0:
+                fault.passes -= 1
+            elif verb in fault.verbs and fault.left > 0:
                 fault.left -= 1
                 return fault
         return None

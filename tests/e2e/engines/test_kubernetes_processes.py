@@ -1,0 +1,95 @@
+"""Real processes with real bots on Leases: a handover, a death, a fork, and what the command line shows."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from onepoller.testing.botapi import conflicts, overlaps, polls
+from tests.e2e.bots.at_server import PATIENCE, Telegram
+from tests.e2e.bots.processes import Bot, Bots
+from tests.e2e.engines.kubernetes_api.peers import Namespace
+from tests.e2e.engines.kubernetes_api.server import TOKEN, FakeKubernetes
+
+pytestmark = pytest.mark.slow
+LEASE = 2
+
+
+@pytest.fixture
+def store(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> str:
+    """Give the URL of a namespace of the test's own."""
+    return Namespace(own_kubernetes_api, tmp_path).url
+
+
+def holder_and_standby(telegram: Telegram, bots: Bots, store: str, kind: str = "bare") -> tuple[Bot, Bot]:
+    """Two processes: the first polls."""
+    options = ["--graceful"] if kind == "bare" else []
+    holder = bots.start(kind, "a", *options, store=store, lease=LEASE)
+    telegram.wait_parked("a")
+    standby = bots.start(kind, "b", *options, store=store, lease=LEASE)
+    standby.wait_said(role="standby")
+    return holder, standby
+
+
+@pytest.mark.parametrize("kind", ["bare", "ptb"])
+def test_a_dead_holder_is_followed_within_its_lease(
+    telegram: Telegram, bots: Bots, store: str, kind: str
+) -> None:
+    """SIGKILL: the other one polls, and no two polls overlap."""
+    holder, standby = holder_and_standby(telegram, bots, store, kind)
+    killed = telegram.control.now()
+    holder.kill()
+    telegram.wait_parked("b")
+    (first, *_) = [row for row in polls(telegram.rows()) if row.poller == "b"]
+    assert first.arrived_at - killed <= LEASE + 1
+    assert (overlaps(telegram.rows()), conflicts(telegram.rows())) == ([], [])
+    assert TOKEN not in standby.log
+
+
+def test_a_holder_that_stops_hands_over(telegram: Telegram, bots: Bots, store: str) -> None:
+    """SIGTERM, as a rolling update sends it: each message is handled once."""
+    holder, standby = holder_and_standby(telegram, bots, store)
+    telegram.push(1000, every=0.05)
+    holder.wait(lambda bot: len(bot.handled) >= 5)
+    holder.send(signal.SIGTERM)
+    standby.wait(lambda bot: len(bot.handled) >= 5)
+    handled = bots.wait_all_handled()
+    assert set(handled.values()) == {1}
+    assert (overlaps(telegram.rows()), conflicts(telegram.rows())) == ([], [])
+    assert holder.ended() == 0
+
+
+def test_a_forked_child_has_a_session_of_its_own(
+    own_kubernetes_api: FakeKubernetes, telegram: Telegram, bots: Bots, store: str
+) -> None:
+    """The parent goes on polling, and neither touches the other's connections."""
+    parent = bots.bare("a", store=store, lease=LEASE)
+    telegram.wait_parked("a")
+    parent.tell("fork-poll", "child")
+    parent.wait_said(role="standby")
+    sessions = [name for name in own_kubernetes_api.leases() if "-session-" in name]
+    telegram.push(1)
+    parent.wait_handled(telegram.pushed())
+    assert len(sessions) == 2
+    assert "Warning" not in parent.log
+
+
+def test_the_command_line_shows_who_polls(telegram: Telegram, bots: Bots, store: str) -> None:
+    """`onepoller status` reads Leases like any other store."""
+    holder, standby = holder_and_standby(telegram, bots, store)
+    result = subprocess.run(
+        [sys.executable, "-m", "onepoller", "status", "--json"],
+        env=bots.environment({"store": store}),
+        capture_output=True,
+        check=False,
+        text=True,
+        timeout=PATIENCE,
+    )
+    assert (result.returncode, result.stderr) == (0, "")
+    assert str(holder.pid) in result.stdout
+    assert str(standby.pid) in result.stdout
+    assert TOKEN not in result.stdout
