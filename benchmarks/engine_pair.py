@@ -38,7 +38,7 @@ class Pair:
         self._standby.hear("waiting")
 
     def hand_over(self) -> tuple[float, int]:
-        """Tell the holder to let go, again where it took it back; seconds until the standby has it, orders."""
+        """Tell the holder to let go, again where it took it back; seconds to the claim, and orders."""
         assert self._standby is not None
         asked = time.monotonic()
         for orders in range(1, MOST_ORDERS + 1):

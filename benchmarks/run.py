@@ -21,6 +21,7 @@ from types import ModuleType
 from typing import Any
 
 import claim
+import engine_fleet
 import engines
 import fleet
 import handover
@@ -44,6 +45,7 @@ PARTS: dict[str, ModuleType] = {
     "per_poll": per_poll,
     "fleet": fleet,
     "engines": engines,
+    "engine_fleet": engine_fleet,
     "proxy": proxy,
 }
 
