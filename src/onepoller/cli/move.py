@@ -2,7 +2,7 @@
 
 It polls nothing. In the new store it holds each bot, so that the instances that are started there stand by.
 In the old one it waits behind everybody else: when the last instance there has let a bot go, it takes the
-bot, so that none of them begins again, and lets it go in the new store, with the offset that the old instance's
+bot, so that none of them begins again, and lets it go in the new store, with the offset that the old
 framework had acknowledged. What it holds a bot with are calls that reach no Telegram.
 """
 
