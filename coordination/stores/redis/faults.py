@@ -88,7 +88,7 @@ def _meaning(error: exceptions.RedisError, shown: str) -> OnepollerError:
             return ours(f"{shown} {says}")
     if "DB index" in text:
         return SettingsError(f"{shown} has no database of that number.")
-    if "CERTIFICATE_VERIFY_FAILED" in text:
+    if isinstance(error.__context__, ssl.SSLCertVerificationError):
         return _distrust(shown)
     if isinstance(error, (exceptions.ConnectionError, exceptions.TimeoutError)):
         return StoreUnavailable(f"{shown} does not answer.")

@@ -55,8 +55,11 @@ class Place:
                 getattr(socket, name): value for name, value in _KEEPALIVE.items() if hasattr(socket, name)
             },
         }
-        kind = SSLConnection if parts.scheme == "rediss" else Connection
-        return cls(shown=address.shown, kind=kind, options=options)
+        if parts.scheme == "rediss":  # older clients do not compare the name unless told to
+            return cls(
+                shown=address.shown, kind=SSLConnection, options=options | {"ssl_check_hostname": True}
+            )
+        return cls(shown=address.shown, kind=Connection, options=options)
 
     def at(self, host: str, port: int) -> Place:
         """The same on another node of its cluster."""

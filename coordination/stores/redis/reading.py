@@ -53,6 +53,8 @@ async def some(line: Line, keys: Keys, bots: Collection[BotId], mirror: Mirror) 
     stamp = (begun or b"", int(generation or 0))
     mirror.move(stamp, (BotId(int(bot_id)) for bot_id in changed.split()))
     missing, ids = mirror.missing(bots), _ids(members)
+    kept = {bot_id: mirror.claims[bot_id] for bot_id in bots if bot_id in mirror.claims}
+    kept_wishes = {bot_id: mirror.wishes[bot_id] for bot_id in kept}  # now: another read may forget some
     about = _about(keys, ids)
     picks = [_picks(key, missing) for key in (keys.claims, *map(keys.wishes, ids))]
     asked = [*about, *(pick for several in picks for pick in several)]
@@ -61,8 +63,6 @@ async def some(line: Line, keys: Keys, bots: Collection[BotId], mirror: Mirror) 
     texts = replies[len(about) :]
     claims = _claims(missing, texts[: len(picks[0])])
     wishes = _by_bot(text for reply in texts[len(picks[0]) :] for text in reply.decode().split("\n") if text)
-    kept = {bot_id: mirror.claims[bot_id] for bot_id in bots if bot_id in mirror.claims}
-    kept_wishes = {bot_id: mirror.wishes[bot_id] for bot_id in kept}
     mirror.keep(stamp, claims, wishes)
     return _snapshot(bots, kept | claims, kept_wishes | wishes, records, only_named=True)
 

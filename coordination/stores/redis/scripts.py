@@ -230,6 +230,16 @@ return 1
 )
 """End another session on the caller's proof; 0 where our own is over."""
 
+FORGET = Script(
+    """
+-- KEYS: session, alive, wishes, sessions. ARGV: id
+if redis.call('EXISTS', KEYS[2]) == 1 then return 0 end
+redis.call('DEL', KEYS[1], KEYS[3])
+return redis.call('SREM', KEYS[4], ARGV[1])
+"""
+)
+"""Forget a session that does not keep its lease; it is over then, as everybody who is not known."""
+
 PICK = Script(
     """
 -- KEYS: a hash. ARGV: fields. One text is read much faster by the client than as many values.
@@ -260,6 +270,7 @@ return {page[1], table.concat(lines, '\\n')}
 """Some of a hash, `FIELD VALUE` a line, and the cursor of the next page, 0 at the end."""
 
 TEXTS = {
-    script.sha: script.text for script in (BEGIN, ENTER, BEAT, SWAP, LEAVE, FREE, END, PICK, SINCE, PAGE)
+    script.sha: script.text
+    for script in (BEGIN, ENTER, BEAT, SWAP, LEAVE, FREE, END, FORGET, PICK, SINCE, PAGE)
 }
 """By the name that the server gives them."""

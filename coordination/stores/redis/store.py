@@ -23,7 +23,7 @@ from onepoller.coordination.stores.redis.line import Command, Line, run
 from onepoller.coordination.stores.redis.lines import Lines
 from onepoller.coordination.stores.redis.mirror import Mirror
 from onepoller.coordination.stores.redis.place import Place
-from onepoller.coordination.stores.redis.scripts import BEAT, END, ENTER, FREE, LEAVE
+from onepoller.coordination.stores.redis.scripts import BEAT, END, ENTER, FORGET, FREE, LEAVE
 from onepoller.coordination.stores.redis.session import RedisSession
 from onepoller.coordination.stores.redis.watch import Watch
 from onepoller.coordination.stores.redis.writing import KEEP
@@ -33,6 +33,8 @@ _LIMIT = 5.0
 """Seconds for anything but a beat."""
 _BEAT_LIMIT = 2.0
 _CLOSE_LIMIT = 2.0
+_REMEMBERED = 16
+"""So many sessions that died without a word are kept by name: `onepoller status` shows whose a claim was."""
 
 
 class RedisStore:
@@ -208,13 +210,21 @@ class RedisStore:
         return bool((await line.ask(enter))[0])
 
     async def _forget(self, line: Line) -> None:
-        """Take those out of the list of sessions of which nothing is left."""
-        (members,) = await line.ask(("SMEMBERS", self._keys.sessions))
+        """Forget all dead sessions but the last: who crashes again and again leaves a new one each time."""
+        keys = self._keys
+        (members,) = await line.ask(("SMEMBERS", keys.sessions))
         ids = [SessionId(member.decode()) for member in members]
-        known = await line.ask(*(("EXISTS", self._keys.session(one)) for one in ids))
-        gone = [one for one, is_known in zip(ids, known, strict=True) if not is_known]
-        if gone:
-            await line.ask(("SREM", self._keys.sessions, *gone))
+        beaten = await line.ask(*(("HGET", keys.session(one), "at") for one in ids))
+        alive = await line.ask(*(("EXISTS", keys.alive(one)) for one in ids))
+        dead = [
+            (int(at or 0), one) for one, at, is_alive in zip(ids, beaten, alive, strict=True) if not is_alive
+        ]
+        forgotten = [one for _, one in sorted(dead)[:-_REMEMBERED]]
+        if forgotten:
+            names = (
+                [keys.session(one), keys.alive(one), keys.wishes(one), keys.sessions] for one in forgotten
+            )
+            await line.ask(*(run(FORGET, four, one) for one, four in zip(forgotten, names, strict=True)))
 
     async def _asked(self, own: RedisSession, command: Command, *, limit: float) -> bytes:
         """Ask something that only a session that is not over is answered."""
