@@ -19,12 +19,11 @@ from onepoller.coordination.stores.postgresql import fork, troubles
 from onepoller.coordination.stores.postgresql.names import Names
 from onepoller.coordination.stores.postgresql.target import Target
 
-CONNECT_LIMIT = 3.0
+CONNECT_LIMIT = 2.0
+WRITE_LIMIT = 5.0
+"""Seconds for a batch or a large read; a beat has a quarter of the lease, at most 2."""
 OLDEST = 14
 """The first PostgreSQL with idle_session_timeout."""
-STATEMENT_LIMIT = 2.0
-"""A lease is the limit of a statement, but not below this, seconds: a process that died inside one keeps its
-lock until it ends."""
 
 _FRESH = 0.95
 """A connection that was not used for this part of a lease is not used any more."""
@@ -95,7 +94,7 @@ class Link:
             raise StoreUnfit(troubles.POOLER.format(shown=shown))
         lease = self._target.lease
         milliseconds = str(int(lease * 1000))
-        limit = str(int(max(lease, STATEMENT_LIMIT) * 1000))
+        limit = str(int(max(lease, WRITE_LIMIT) * 1000))
         await self._connection.execute(_literal(_SET_UP, milliseconds, limit, str(max(1, int(lease)))))
 
     @property

@@ -2,15 +2,14 @@
 
 A second connection stands in the queue for the neighbour's lock. When it gets it, the neighbour's connection
 is gone, and the server tells everybody; then it is the next one's turn. So there is one such connection for
-each process, however many there are, and one that notices each death. The wait is begun anew each lease: as
-long as a statement runs, the server's vacuum keeps what it could see.
+each process, however many there are, and one that notices each death. The wait is begun anew every few
+seconds: as long as a statement runs, the server's vacuum keeps what it could see.
 """
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Awaitable, Callable
-from contextlib import suppress
 
 from onepoller.coordination.errors import OnepollerError
 from onepoller.coordination.identity import SessionId
@@ -25,6 +24,8 @@ ORDER BY s.id < $1 DESC, s.id DESC LIMIT 1
 """
 _AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS found"
 _LIMIT = 3.0
+_LONGEST = 10.0
+"""Seconds of one wait, however long a lease is."""
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
 
@@ -43,7 +44,7 @@ class Ring:
         silent: Callable[[SessionId], None],
     ) -> None:
         self._own = own
-        self._lease = lease
+        self._wait = min(0.9 * lease, _LONGEST)
         self._connect = connect
         self._cancel = cancel
         self._rehearse = rehearse
@@ -63,8 +64,7 @@ class Ring:
     async def stop(self) -> None:
         """Wait no more."""
         self._task.cancel()
-        with suppress(asyncio.CancelledError):
-            await self._task
+        await asyncio.wait({self._task})
 
     def _is_nearer(self, session: SessionId) -> bool:
         """In the order of `_NEIGHBOUR`."""
@@ -97,8 +97,8 @@ class Ring:
         if self._neighbour is None:
             return False
         await self._rehearse()
-        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._lease)
-        waiting = asyncio.ensure_future(link.within(statement, self._lease + _LIMIT))
+        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._wait)
+        waiting = asyncio.ensure_future(link.within(statement, self._wait + _LIMIT))
         moved = asyncio.ensure_future(self._moved.wait())
         try:
             await asyncio.wait({waiting, moved}, return_when=asyncio.FIRST_COMPLETED)

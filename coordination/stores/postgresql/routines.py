@@ -2,7 +2,8 @@
 
 `is_silent` is the proof that a session may be ended. In connection mode its lock is free: its connection is
 gone. That counts only in the server's life in which the lock was taken: after a restart or a fail-over all
-locks are free, so there a lease must pass from the moment when the new life was first seen.
+locks are free, so there a lease must pass from the moment when the new life was first seen. Behind a pooler a
+client that freezes before its commit is waited for 2 s.
 """
 
 VERSION_1 = """
@@ -21,6 +22,13 @@ CREATE FUNCTION {s}.note_life() RETURNS void LANGUAGE sql AS $$
     WHERE life <> {s}.life()
 $$;
 
+CREATE FUNCTION {s}.begin_write() RETURNS void LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM set_config('idle_in_transaction_session_timeout', '2000', true);
+    PERFORM FROM {s}.meta FOR UPDATE;
+END
+$$;
+
 CREATE FUNCTION {s}.is_silent(s {s}.sessions, own text[]) RETURNS boolean LANGUAGE sql AS $$
     SELECT CASE
         WHEN s.id = ANY (own) OR m.life <> {s}.life() THEN false
@@ -33,6 +41,7 @@ $$;
 
 CREATE FUNCTION {s}.beat(session text, new_report bytea) RETURNS integer LANGUAGE plpgsql AS $$
 BEGIN
+    PERFORM set_config('idle_in_transaction_session_timeout', '2000', true);
     PERFORM {s}.note_life();
     UPDATE {s}.sessions s
     SET beaten_at = clock_timestamp(), life = {s}.life(), report = coalesce(new_report, s.report)
@@ -48,7 +57,7 @@ BEGIN
         PERFORM pg_advisory_lock(key);
     END IF;
     PERFORM {s}.note_life();
-    PERFORM FROM {s}.meta FOR UPDATE;
+    PERFORM {s}.begin_write();
     DELETE FROM {s}.sessions s
     WHERE NOT EXISTS (SELECT FROM {s}.claims c WHERE s.id IN (c.holder, c.heir))
         AND (s.is_over OR clock_timestamp() >= s.beaten_at + make_interval(secs => s.lease)
@@ -76,7 +85,7 @@ $$;
 
 CREATE FUNCTION {s}.leave(session text) RETURNS void LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM {s}.meta FOR UPDATE;
+    PERFORM {s}.begin_write();
     UPDATE {s}.sessions s SET is_over = true WHERE s.id = session AND NOT s.is_over;
     IF NOT FOUND THEN
         RETURN;
@@ -92,7 +101,7 @@ $$;
 
 CREATE FUNCTION {s}.finish(own text, dead text) RETURNS boolean LANGUAGE plpgsql AS $$
 BEGIN
-    PERFORM FROM {s}.meta FOR UPDATE;
+    PERFORM {s}.begin_write();
     PERFORM FROM {s}.sessions s WHERE s.id = own AND NOT s.is_over;
     IF NOT FOUND THEN
         RETURN false;
@@ -137,7 +146,7 @@ DECLARE
     new_bots bigint[];
     new_terms bigint[];
 BEGIN
-    PERFORM FROM {s}.meta FOR UPDATE;
+    PERFORM {s}.begin_write();
     PERFORM FROM {s}.sessions s WHERE s.id = own AND NOT s.is_over FOR SHARE;
     is_alive := FOUND;
     IF NOT is_alive THEN

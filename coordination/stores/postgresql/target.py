@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 from typing import Any
-from urllib.parse import unquote
+from urllib.parse import unquote, urlencode
 
 from onepoller.coordination.errors import SettingsError
 from onepoller.coordination.stores.engine import Address
@@ -41,8 +41,8 @@ class Target:
             "password": unquote(parts.password) if parts.password else None,
             "database": unquote(parts.path[1:]) or None,
         }
-        tls = [f"{name}={address.options[name]}" for name in _TLS if name in address.options]
+        tls = {name: address.options[name] for name in _TLS if name in address.options}
         if tls:
             # The client takes these in a URL only; what is given beside it wins over the URL.
-            arguments["dsn"] = f"postgresql:///?{'&'.join(tls)}"
+            arguments["dsn"] = f"postgresql:///?{urlencode(tls)}"
         return cls(shown=address.shown, lease=lease, is_pooled=mode == "pooler", arguments=arguments)

@@ -72,9 +72,9 @@ class Process:
 
     async def die(self) -> None:
         """Close its sockets without a word, as the kernel does."""
-        self.store._sessions.clear()
+        self.store._line.sessions.clear()
         await self._stop()
-        self.store._drop()
+        self.store._line.drop()
 
     async def close(self) -> None:
         """End in good order."""

@@ -44,18 +44,6 @@ def test_the_standby_polls_as_soon_as_the_holder_is_dead(telegram: Telegram, bot
     assert overlaps(telegram.rows()) == []
 
 
-def test_a_sleeping_child_does_not_keep_its_dead_parents_claim(
-    telegram: Telegram, bots: Bots, url: str
-) -> None:
-    """A forked child has closed the connection that it inherited."""
-    holder, _ = holder_and_standby(telegram, bots, url, LONG)
-    holder.tell("fork")
-    holder.wait_said(asleep=True)
-    before = telegram.last()
-    holder.kill()
-    telegram.wait_polled_by_another("a", after=before, timeout=5)
-
-
 def test_a_child_that_polls_has_a_session_of_its_own(telegram: Telegram, bots: Bots, url: str) -> None:
     """The parent polls on beside it, and is followed by it."""
     holder = bots.bare("a", store=url, lease=LONG)

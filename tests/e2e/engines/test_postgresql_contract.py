@@ -42,11 +42,11 @@ class PostgreSQLContract(StoreContract):
     async def kill(self, store: Store, session: Session) -> None:
         """Close the sockets without a word, as the kernel does."""
         assert isinstance(store, PostgreSQLStore)
-        store._sessions.clear()
-        watch = store._watches.pop(session.id, None)
+        store._line.sessions.clear()
+        watch = store._line.watches.pop(session.id, None)
         if watch is not None and watch._ring is not None:
             await watch._ring.stop()
-        store._drop_if_unused()
+        store._line.drop()
 
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds + LATE)

@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import os
+import signal
+import sys
 from collections.abc import Callable
+from pathlib import Path
 
+import asyncpg
 import pytest
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
-from onepoller.coordination.identity import boot_clock, first_term
+from onepoller.coordination.identity import SessionId, boot_clock, first_term
 from onepoller.coordination.stores.seam import Change, Liveness
 from onepoller.testing.store_contract.rig import BOT, OTHER
 from tests.e2e.engines.postgresql import Process, fresh, processes, run
@@ -17,6 +22,7 @@ from tests.e2e.engines.servers import PostgreSQL, Server
 pytestmark = pytest.mark.slow
 
 Own = Callable[[type[Server]], Server]
+ROOT = Path(__file__).parents[3]
 LONG = 60.0
 """A lease, in seconds, that nobody waits for."""
 _CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"
@@ -240,6 +246,7 @@ def test_two_neighbours_that_die_together_are_both_heard(postgresql_server: Post
     async def body() -> None:
         async with processes(fresh(postgresql_server.url), 5, lease=LONG) as made:
             for process in made:
+                process.store._slow_look = LONG
                 await process.watch()
             by_id = sorted(made, key=lambda process: process.session.id)
             dead, living = by_id[1:3], [by_id[0], *by_id[3:]]
@@ -266,5 +273,102 @@ def test_who_comes_later_is_waited_for_too(postgresql_server: PostgreSQL) -> Non
                     await other.take()
                     await other.die()
                     await first.wait_heard(other)
+
+    asyncio.run(body())
+
+
+def test_behind_a_pooler_lost_beats_prove_nothing_after_a_restart(own_server: Own) -> None:
+    """A replica that took over may lack the last beats; a lease passes before anybody is followed."""
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        url = fresh(server.url, mode="pooler")
+        prefix = url.partition("prefix=")[2].partition("&")[0]
+        async with processes(url, 2, lease=LONG) as (holder, standby):
+            mine = (await holder.take())[BOT]
+            lost = f"UPDATE {prefix}.sessions SET beaten_at = beaten_at - interval '1 hour' WHERE id = "  # noqa: S608  # our own name
+            await run(server.url, f"{lost}'{holder.session.id}'")
+            assert await standby.liveness(holder) is Liveness.SILENT
+            server.kill()
+            server.start()
+            await beaten(standby)
+            assert await standby.liveness(holder) is Liveness.ALIVE
+            assert await standby.take(requires_over=holder) == {}
+            await beaten(holder)
+            assert holder.session.has_claim(BOT, mine.term)
+
+    asyncio.run(body())
+
+
+def test_behind_a_pooler_the_end_of_a_lease_is_looked_for(postgresql_server: PostgreSQL) -> None:
+    """Not only at the next slow look."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        async with processes(url, 2, lease=1.0) as (holder, standby):
+            standby.store._slow_look = LONG
+            await holder.take()
+            await standby.watch()
+            await standby.wait_heard(holder, timeout=10)
+            assert await standby.liveness(holder) is Liveness.SILENT
+
+    asyncio.run(body())
+
+
+def test_behind_a_pooler_a_client_that_freezes_before_its_commit_is_waited_for_briefly(
+    postgresql_server: PostgreSQL,
+) -> None:
+    """It holds what every writer needs; the server ends it."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        prefix = url.partition("prefix=")[2].partition("&")[0]
+        async with processes(url, 1, lease=LONG) as (process,):
+            frozen = await asyncpg.connect(postgresql_server.url)
+            await frozen.execute(f"BEGIN; SELECT {prefix}.leave('somebody')")
+            assert await process.take() != {}
+            await frozen.close()
+
+    asyncio.run(body())
+
+
+def test_a_process_that_is_known_to_be_dead_is_over(postgresql_server: PostgreSQL) -> None:
+    """Whoever can prove it says so; everybody hears of it, and nobody waits for its lease."""
+
+    async def body() -> None:
+        url = fresh(postgresql_server.url, mode="pooler")
+        async with processes(url, 2, lease=LONG) as (dead, heir):
+            await dead.take()
+            await heir.store.end(heir.session, dead.session.id)
+            await heir.store.end(heir.session, dead.session.id)
+            assert await heir.liveness(dead) is Liveness.OVER
+            assert await heir.take(requires_over=dead) != {}
+            with pytest.raises(SessionOver):
+                await beaten(dead)
+            with pytest.raises(SessionOver):
+                await dead.store.end(dead.session, heir.session.id)
+
+    asyncio.run(body())
+
+
+def test_a_sleeping_child_does_not_keep_its_dead_parents_lock(postgresql_server: PostgreSQL) -> None:
+    """It has closed the connection that it inherited; nobody waits for the hour's lease."""
+    url = fresh(postgresql_server.url)
+
+    async def body() -> None:
+        async with processes(url, 1, lease=LONG) as (standby,):
+            await standby.watch()
+            program = [sys.executable, "-m", "tests.e2e.engines.postgresql_holder", url]
+            holder = await asyncio.create_subprocess_exec(
+                *program, stdout=asyncio.subprocess.PIPE, cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)}
+            )
+            assert holder.stdout is not None
+            session, child = (await holder.stdout.readline()).decode().split()
+            try:
+                holder.kill()
+                await standby.wait(lambda: Change(session=SessionId(session)) in standby.heard, timeout=5)
+            finally:
+                os.kill(int(child), signal.SIGKILL)
+                await holder.wait()
 
     asyncio.run(body())

@@ -107,6 +107,25 @@ def test_ten_standbys_do_not_stampede(own_server: Own) -> None:
     asyncio.run(body())
 
 
+def test_what_was_refused_is_no_news(postgresql_server: PostgreSQL) -> None:
+    """Whoever looks slowly reads nothing anew because somebody came too late."""
+    url = fresh(postgresql_server.url)
+
+    async def body() -> None:
+        async with processes(url, 2) as (first, second):
+            seen = (await second.store.read(MANY[:1])).claims.values()
+            await first.take(*MANY[:1])
+            number = f"SELECT number FROM {url.rpartition('=')[2]}.meta"  # noqa: S608  # our own name
+            before = await run(url, number)
+            late = [Swap(claim=claim) for claim in seen]
+            assert (await second.store.swap(second.session, Batch(swaps=late))).written == {}
+            assert await run(url, number) == before
+            await first.store.swap(first.session, Batch(wishes=[_wish(first)]))
+            assert await run(url, number) != before
+
+    asyncio.run(body())
+
+
 def test_a_large_report_is_not_sent_with_every_beat(own_server: Own) -> None:
     """Ten thousand bots report hundreds of kilobytes: once in a lease is enough."""
 
@@ -120,6 +139,10 @@ def test_a_large_report_is_not_sent_with_every_beat(own_server: Own) -> None:
             assert read.sessions[process.session.id].report == first
 
     asyncio.run(body())
+
+
+def _wish(process: Process) -> Wish:
+    return Wish(bot_id=MANY[0], session=process.session.id)
 
 
 def _for(process: Process, claim: Claim, holder: Process) -> Swap:

@@ -1,0 +1,157 @@
+"""Our line to the server: one connection after the other, and the sessions that are proved on it.
+
+In connection mode a session whose connection is lost is in doubt from that moment on. On the next connection
+it is proved again: its lock is taken, and its row must not be over. It is never given a new life.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from onepoller.coordination.errors import SessionOver, SetupError, StoreUnavailable
+from onepoller.coordination.identity import SessionId, boot_clock
+from onepoller.coordination.stores.postgresql import troubles
+from onepoller.coordination.stores.postgresql.link import Link
+from onepoller.coordination.stores.postgresql.names import Names, lock_key
+from onepoller.coordination.stores.postgresql.session import PostgreSQLSession
+from onepoller.coordination.stores.postgresql.target import Target
+from onepoller.coordination.stores.postgresql.troubles import SchemaGone
+from onepoller.coordination.stores.postgresql.watch import Watch
+
+
+class Line:
+    """The connection of one store object."""
+
+    def __init__(self, target: Target, names: Names, *, limit: float) -> None:
+        self.sessions: dict[SessionId, PostgreSQLSession] = {}
+        self.watches: dict[SessionId, Watch] = {}
+        self.opening = 0
+        """So many sessions are being opened: the connection is in use without any."""
+        self._target = target
+        self._names = names
+        self._limit = limit
+        self._link: Link | None = None
+        self._linking = asyncio.Lock()
+        self._proving = asyncio.Lock()
+
+    async def link(self) -> Link:
+        """The connection, opened where it is not. Raises StoreUnavailable, StoreUnfit."""
+        async with self._linking:
+            if self._link is None or not self._link.is_open:
+                self.drop()
+                link = await Link.open(self._target, self._names, lost=self._lost)
+                self._link = link
+                if not self._target.is_pooled:
+                    await link.listen(self._names.channel, self._heard_by_all, limit=self._limit)
+            return self._link
+
+    async def proved(self, own: PostgreSQLSession) -> Link:
+        """The connection, on which this session holds its lock, and is not over. Raises SessionOver."""
+        link = await self.link()
+        async with self._proving:
+            if own.link is not link and self._target.is_pooled:
+                own.link = link
+            elif own.link is not link:
+                await self._prove(own, link)
+        return link
+
+    async def _prove(self, own: PostgreSQLSession, link: Link) -> None:
+        await self.listen(link, own.id)
+        sent_at = boot_clock()
+        resume = "SELECT {s}.resume($1, $2) AS pid"
+        (done,) = await link.ask(resume, own.id, lock_key(own.id), limit=self._limit)
+        self.check(own, link, done["pid"])
+        if not link.is_open:
+            raise StoreUnavailable(f"{self._target.shown} ended the connection again.")
+        own.link = link
+        own.beaten(sent_at)
+
+    def check(self, own: PostgreSQLSession, link: Link, pid: int | None) -> None:
+        """Who answered for a session: none means that it is over, another one that there is a pooler."""
+        if pid is None:
+            raise SessionOver(f"Session {own.id} was ended by another process; open a new one.")
+        if link.pid not in (0, pid):
+            own.doubt()
+            raise StoreUnavailable(troubles.POOLER.format(shown=self._target.shown))
+
+    async def cancel(self, pid: int) -> None:
+        """End the statement that another connection of ours is waiting in."""
+        link = await self.link()
+        await link.ask("SELECT pg_cancel_backend($1)", pid, limit=self._limit)
+
+    # What is heard
+
+    async def listen(self, link: Link, session_id: SessionId) -> None:
+        """Hear who wakes this session."""
+        if not self._target.is_pooled:
+            await link.listen(
+                self._names.channel_of(session_id),
+                lambda payload: self._heard(session_id, payload),
+                limit=self._limit,
+            )
+
+    def _heard(self, session_id: SessionId, payload: str) -> None:
+        if session_id in self.watches:
+            self.watches[session_id].heard(payload)
+
+    def _heard_by_all(self, payload: str) -> None:
+        for watch in self.watches.values():
+            watch.heard(payload)
+
+    # What is lost
+
+    def _lost(self, link: Link) -> None:
+        """The connection is gone: others may find our locks free."""
+        for own in self.sessions.values():
+            if own.link is link:
+                own.link = None
+                if not self._target.is_pooled:
+                    own.doubt()
+                if own.id in self.watches:
+                    self.watches[own.id].lost()
+
+    def drop(self) -> None:
+        """Give the connection up, without a word."""
+        link, self._link = self._link, None
+        if link is not None:
+            link.drop()
+            self._lost(link)
+
+    def drop_if_late(self) -> None:
+        """Give up a connection that has not answered for so long that it holds nothing any more."""
+        now = boot_clock()
+        if self._target.is_pooled or all(own.deadline <= now for own in self.sessions.values()):
+            self.drop()
+
+    async def hang_up(self) -> None:
+        """Close the connection in good order, unless somebody needs it."""
+        if self.sessions or self.opening:
+            return
+        link, self._link = self._link, None
+        if link is not None:
+            await link.close()
+
+    @contextmanager
+    def ending(self, own: PostgreSQLSession) -> Iterator[None]:
+        """Note that a session turns out to be over; its loops are told that, or of trouble, only."""
+        try:
+            yield
+        except SessionOver:
+            self.over(own)
+            raise
+        except SchemaGone:
+            self.over(own)
+            raise SessionOver(f"Session {own.id} is gone with the schema; open a new one.") from None
+        except StoreUnavailable:
+            self.drop_if_late()
+            raise
+        except SetupError as error:
+            raise StoreUnavailable(str(error)) from None
+
+    def over(self, own: PostgreSQLSession) -> None:
+        """This session is over: whoever watches with it looks up."""
+        own.end()
+        if own.id in self.watches:
+            self.watches[own.id].ended()

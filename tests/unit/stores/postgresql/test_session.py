@@ -1,0 +1,86 @@
+"""A session on PostgreSQL, as far as it needs no server: its doubt, its reports, its lock."""
+
+from __future__ import annotations
+
+from typing import cast
+
+from onepoller.coordination.identity import BotId, SessionId, Term, boot_clock, new_session_id
+from onepoller.coordination.stores.lease import Lease
+from onepoller.coordination.stores.postgresql.link import Link
+from onepoller.coordination.stores.postgresql.names import Names, lock_key
+from onepoller.coordination.stores.postgresql.session import PostgreSQLSession
+from onepoller.coordination.stores.seam import Claim
+
+BOT = BotId(1)
+LARGE = 10_000
+
+
+def session() -> PostgreSQLSession:
+    """One that has just beaten, and holds a claim."""
+    made = PostgreSQLSession(
+        SessionId("00000000000000ff"),
+        lease=Lease.of(3600.0),
+        sent_at=boot_clock(),
+        link=cast("Link", object()),
+    )
+    made.seen([Claim(bot_id=BOT, holder=made.id, term=Term(5))])
+    return made
+
+
+def test_a_session_in_doubt_delivers_nothing() -> None:
+    """Its deadline has passed, whatever was left of it."""
+    own = session()
+    assert own.has_claim(BOT, Term(5))
+    own.doubt()
+    assert not own.has_claim(BOT, Term(5))
+    assert own.deadline < boot_clock()
+
+
+def test_a_session_that_was_proved_again_goes_on() -> None:
+    """Doubt ends nothing."""
+    own = session()
+    own.doubt()
+    own.beaten(boot_clock())
+    assert own.has_claim(BOT, Term(5))
+
+
+def test_doubt_never_gives_time() -> None:
+    """A deadline that has passed long ago is not moved nearer."""
+    own = session()
+    own._beaten_at = -1e9
+    own.doubt()
+    assert own.deadline < -1e8
+
+
+def test_a_report_is_written_when_it_changes() -> None:
+    """And again only after that."""
+    own = session()
+    assert own.report_to_send(b"a") == b"a"
+    own.reported(b"a")
+    assert own.report_to_send(b"a") is None
+    assert own.report_to_send(b"") == b""
+
+
+def test_a_large_report_waits_for_a_lease() -> None:
+    """The first one does not."""
+    own = session()
+    first, second = b"a" * LARGE, b"b" * LARGE
+    assert own.report_to_send(first) == first
+    own.reported(first)
+    assert own.report_to_send(second) is None
+    own._reported_at -= 3600.0
+    assert own.report_to_send(second) == second
+
+
+def test_a_lock_is_the_sessions_id_as_the_servers_number() -> None:
+    """All 64 bits of it, with a sign."""
+    assert lock_key(SessionId("00000000000000ff")) == 255
+    assert lock_key(SessionId("ffffffffffffffff")) == -1
+    assert -(2**63) <= lock_key(new_session_id()) < 2**63
+
+
+def test_a_prefix_names_schema_and_channels() -> None:
+    """A statement is written with them."""
+    names = Names("my-bots")
+    assert names.written("SELECT {s}.f({channel})") == "SELECT \"my-bots\".f('my-bots')"
+    assert names.channel_of(SessionId("ff")) == "my-bots:ff"

@@ -1,0 +1,79 @@
+"""What a postgresql:// URL means, and what is said where it means nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from onepoller.coordination.errors import SettingsError
+from onepoller.coordination.stores.choice import choose
+from onepoller.coordination.stores.engine import Address
+from onepoller.coordination.stores.postgresql import make
+from onepoller.coordination.stores.postgresql.target import Target
+
+
+def target(url: str) -> Target:
+    """A target with a lease of ten seconds."""
+    return Target.of(Address.of(url), lease=10.0)
+
+
+def test_every_part_of_a_url_is_used() -> None:
+    """Special characters are written with a percent sign."""
+    assert target("postgresql://me:p%40ss@db.test:6543/bots").arguments == {
+        "host": "db.test",
+        "port": 6543,
+        "user": "me",
+        "password": "p@ss",
+        "database": "bots",
+    }
+
+
+def test_what_is_left_out_is_left_to_the_client() -> None:
+    """It looks into the environment, as every PostgreSQL client does."""
+    assert set(target("postgres://").arguments.values()) == {None}
+
+
+def test_a_socket_is_named_as_an_option() -> None:
+    """It is a directory, which no host name can be."""
+    assert target("postgresql:///bots?host=/run/postgresql").arguments["host"] == "/run/postgresql"
+
+
+def test_the_clients_tls_options_are_passed_on() -> None:
+    """And nothing of ours with them."""
+    url = "postgresql://db.test/bots?prefix=one&mode=pooler&sslmode=verify-full&sslrootcert=/a%20b"
+    assert target(url).arguments["dsn"] == "postgresql:///?sslmode=verify-full&sslrootcert=%2Fa+b"
+
+
+def test_a_pooler_is_asked_for() -> None:
+    """The default is a connection to the server itself."""
+    modes = ["", "?mode=connection", "?mode=pooler"]
+    assert [target(f"postgresql://db.test/bots{mode}").is_pooled for mode in modes] == [False, False, True]
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [("mode=poolr", "mode must be connection or pooler"), ("lease=3", "knows no option 'lease'")],
+)
+def test_a_mistake_is_told(options: str, says: str) -> None:
+    """Before anything is opened."""
+    with pytest.raises(SettingsError, match=says):
+        make(Address.of(f"postgresql://db.test/bots?{options}"), lease=10.0)
+
+
+def test_a_prefix_that_could_not_be_quoted_is_refused() -> None:
+    """It becomes the name of a schema."""
+    with pytest.raises(SettingsError, match="prefix must be"):
+        make(Address.of('postgresql://db.test/bots?prefix=a"b'), lease=10.0)
+
+
+def test_no_password_is_shown() -> None:
+    """Neither by the store nor by the target."""
+    url = "postgresql://me:secret@db.test/bots"
+    made = make(Address.of(url), lease=10.0)
+    assert "secret" not in f"{made!r} {made} {target(url)!r}"
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+def test_it_is_chosen_by_its_scheme(scheme: str) -> None:
+    """Nothing is opened, and what is shown holds no password."""
+    chosen = choose(f"{scheme}://me:secret@db.test/bots", state_dir=None, lease=10.0)
+    assert chosen.name == f"{scheme}://db.test/bots"
