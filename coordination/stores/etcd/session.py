@@ -10,7 +10,9 @@ from onepoller.coordination.stores.etcd.wishes import OwnWishes
 from onepoller.coordination.stores.lease import Lease
 
 LARGE = 4096
-"""Bytes. A report of more than a hundred bots is written at most once a lease."""
+REPORT_EVERY = 30.0
+"""A report of more than so many bytes, a hundred bots or so, is written once in so many seconds at most: etcd
+keeps what was written before until it is compacted."""
 
 
 class EtcdSession(EngineSession):
@@ -52,4 +54,4 @@ class EtcdSession(EngineSession):
     def reported(self, report: bytes, now: float) -> None:
         """It was written."""
         self._reported = report
-        self._report_again = now + self._lease.seconds
+        self._report_again = now + REPORT_EVERY

@@ -43,6 +43,8 @@ class Watch:
         self._loop = asyncio.get_running_loop()
         self._trouble: OnepollerError | None = None
         self._is_listening = False
+        self._is_deaf = False
+        """The stream has not told what it should have: another one is begun."""
         self._generation = 0
         self._woken = 0
         self._alive: set[SessionId] = set()
@@ -52,18 +54,23 @@ class Watch:
         while not self._session.is_over:
             began = self._loop.time()
             async with self._listening():
-                await self._look()
+                self._is_deaf = False
+                missed = await self._look()
                 yield Change()
+                for change in missed:
+                    if change.session is not None:
+                        yield change
                 due = self._next_look()
-                while self._is_listening and not self._session.is_over:
+                while self._is_listening and not (self._is_deaf or self._session.is_over):
                     for change in await self._changes.take(until=due):
                         yield change
                     if self._loop.time() >= due:
                         due = self._next_look()
                         for change in await self._look():
                             yield change
-            if self._loop.time() < began + self._slow_look and not self._session.is_over:
-                raise StoreUnavailable(f"{self._gateway.shown} has ended the connection.")
+            was_quick = self._loop.time() < began + self._slow_look
+            if was_quick and not (self._is_deaf or self._session.is_over):
+                raise StoreUnavailable(f"{self._gateway.shown} does not answer.")
         if not self._session.is_closed:
             raise SessionOver(f"Session {self._session.id} is over; open a new one.")
 
@@ -161,7 +168,7 @@ class Watch:
         if written != self._generation or was_woken:
             news.append(Change())
         if (missed or was_woken) and self._woken:
-            self._is_listening = False
+            self._is_deaf = True
         self._generation, self._woken = written, revisions[self._session.id]
         self._alive = set(revisions)
         return news

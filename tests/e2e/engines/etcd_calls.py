@@ -56,9 +56,14 @@ def take_over(claims: list[Claim], session: Session, dead: SessionId) -> Batch:
     )
 
 
-def call(server: Etcd, path: str, **body: Any) -> dict[str, Any]:
-    """Ask the gateway, without a user."""
-    reply = httpx.post(f"http://127.0.0.1:{server.port}/v3/{path}", json=body, trust_env=False)
+def call(server: Etcd, path: str, *, token: str = "", **body: Any) -> dict[str, Any]:
+    """Ask the gateway, without a user or with a token of one."""
+    reply = httpx.post(
+        f"http://127.0.0.1:{server.port}/v3/{path}",
+        json=body,
+        headers={"Authorization": token} if token else {},
+        trust_env=False,
+    )
     answer: dict[str, Any] = reply.raise_for_status().json()
     return answer
 
@@ -109,6 +114,12 @@ def grant_users(server: Etcd, prefix: str) -> None:
         call(server, "auth/user/grant", user=name, role=name)
     call(server, "auth/role/grant", name="bots", perm={"permType": "READWRITE", **under(prefix)})
     call(server, "auth/enable")
+
+
+def set_password(server: Etcd, user: str, password: str) -> None:
+    """As root. What was logged in with the old one, if only it is the same, is logged in no more."""
+    token = call(server, "auth/authenticate", name="root", password="r00t")["token"]
+    call(server, "auth/user/changepw", token=token, name=user, password=password)
 
 
 def certificates(openssl: Path, folder: Path) -> None:

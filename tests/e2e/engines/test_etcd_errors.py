@@ -12,7 +12,7 @@ from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.etcd import EtcdStore, make
 from onepoller.testing.botapi import Control
-from tests.e2e.engines.etcd_calls import certificates, count, grant_users, me, on, take
+from tests.e2e.engines.etcd_calls import certificates, count, grant_users, me, on, set_password, take
 from tests.e2e.engines.servers import Etcd, Require, free_port
 
 pytestmark = pytest.mark.slow
@@ -111,14 +111,14 @@ def test_a_user_where_there_are_none(etcd_server: Etcd) -> None:
 
 
 def test_a_login_that_has_passed_is_made_again(guarded: Etcd) -> None:
-    """A server that was started again knows no tokens of before; the session goes on."""
+    """Who sets a password anew ends what was logged in with the old one; the session goes on."""
 
     async def body() -> None:
         store = on(guarded, "onepoller", lease=10.0, login="bots:s3cr3t%40x")
         session = await store.open(me())
-        guarded.kill()
-        guarded.start()
+        set_password(guarded, "bots", "s3cr3t@x")
         await store.beat(session)
+        set_password(guarded, "bots", "s3cr3t@x")
         assert (await store.swap(session, take([BotId(7000000001)], session))).written
         await store.close(session)
 

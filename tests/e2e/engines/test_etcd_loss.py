@@ -56,6 +56,13 @@ async def changes(store: EtcdStore, session: Session) -> AsyncGenerator[Change, 
             await asyncio.sleep(0.05)
 
 
+async def keep_alive(store: EtcdStore, session: Session) -> None:
+    """Beat."""
+    while True:
+        await asyncio.sleep(0.3)
+        await store.beat(session)
+
+
 async def to_the_end(watch: AsyncIterator[Change]) -> None:
     """Take all that comes."""
     async for _ in watch:
@@ -194,6 +201,25 @@ def test_a_frozen_server_holds_nobody_up(server: Etcd) -> None:
     asyncio.run(body())
 
 
+def test_an_answer_that_was_long_on_its_way_counts_from_the_question(server: Etcd) -> None:
+    """The server may have had the beat at once."""
+
+    async def body() -> None:
+        store = on(server, "late", lease=10.0)
+        session = await store.open(me())
+        server.freeze()
+        sent_at = boot_clock()
+        beat = asyncio.create_task(store.beat(session))
+        await asyncio.sleep(1.0)
+        server.thaw()
+        await beat
+        assert boot_clock() >= sent_at + 1.0
+        assert session.deadline < sent_at + 10.0 - 1.0
+        await store.close(session)
+
+    asyncio.run(body())
+
+
 def test_a_full_server_keeps_who_lives(server: Etcd) -> None:
     """With the alarm for space on, beats go on, and changes say what to do."""
 
@@ -218,7 +244,7 @@ def test_a_claim_that_was_lost_is_free_for_who_had_it(server: Etcd) -> None:
     """At once; for another one, who cannot know whether the holder has noticed, only after a lease."""
 
     async def body() -> None:
-        holder, other = on(server, "lost", lease=2.0), on(server, "lost", lease=2.0)
+        holder, other = (on(server, "lost", lease=2.0, slow_look=60.0) for _ in range(2))
         first, second = await holder.open(me()), await other.open(me())
         await taken(holder, first)
         delete_all(server, "lost")
@@ -231,10 +257,12 @@ def test_a_claim_that_was_lost_is_free_for_who_had_it(server: Etcd) -> None:
         somebody = seen.claims[BOT].holder
         assert somebody is not None
         assert seen.sessions[somebody].liveness is Liveness.ALIVE
+        await holder.close(again)
+        beats = asyncio.create_task(keep_alive(other, meanwhile))
         async with aclosing(changes(other, meanwhile)) as heard, asyncio.timeout(20):
             while (await other.read([BOT])).claims[BOT].holder is not None:
                 await anext(heard)
-        await holder.close(again)
+        beats.cancel()
         await other.close(meanwhile)
 
     asyncio.run(body())

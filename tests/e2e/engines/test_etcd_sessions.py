@@ -10,6 +10,7 @@ import pytest
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.stores.etcd import housekeeping
+from onepoller.coordination.stores.etcd.watch import Watch
 from onepoller.coordination.stores.seam import Batch, Liveness, Swap
 from tests.e2e.engines.etcd_calls import call, count, me, on, take, take_over
 from tests.e2e.engines.servers import Etcd
@@ -27,7 +28,7 @@ def test_a_session_that_is_proved_dead_is_over_at_once(etcd_server: Etcd) -> Non
     """For everybody; whatever it had can be taken, its watchers hear of it, and its lease is gone."""
 
     async def body() -> None:
-        dying, heir, third = (on(etcd_server, "proved", lease=60.0) for _ in range(3))
+        dying, heir, third = (on(etcd_server, "proved", lease=60.0, slow_look=60.0) for _ in range(3))
         dead, own = await dying.open(me()), await heir.open(me())
         await dying.swap(dead, take([BOT], dead))
         watch = heir.watch(own)
@@ -116,3 +117,35 @@ def test_a_claim_out_of_an_old_copy_is_raised_with_its_next_write(etcd_server: E
         await store.close(own)
 
     asyncio.run(body())
+
+
+async def hears(etcd_server: Etcd, prefix: str, *, slow_look: float) -> None:
+    """One is woken by another, and hears of its end."""
+    first, second = (
+        on(etcd_server, prefix, lease=60.0),
+        on(etcd_server, prefix, slow_look=slow_look, lease=60.0),
+    )
+    waker, sleeper = await first.open(me()), await second.open(me())
+    watch = second.watch(sleeper)
+    async with asyncio.timeout(20):
+        await anext(watch)
+        await first.swap(waker, replace(take([BOT], waker), wake=[sleeper.id]))
+        await anext(watch)
+        assert (await second.read([BOT])).claims[BOT].holder == waker.id
+        await first.close(waker)
+        while (await anext(watch)).session != waker.id:
+            continue
+    await second.close(sleeper)
+
+
+def test_what_happens_is_told_at_once(etcd_server: Etcd) -> None:
+    """By the server, without a look."""
+    asyncio.run(hears(etcd_server, "told", slow_look=60.0))
+
+
+def test_a_stream_that_tells_nothing_is_not_relied_on(
+    etcd_server: Etcd, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The slow look finds all the same what happened."""
+    monkeypatch.setattr(Watch, "_hear", lambda *_, **__: None)
+    asyncio.run(hears(etcd_server, "untold", slow_look=0.05))
