@@ -7,7 +7,7 @@ on meanwhile is refused by the server.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Awaitable, Callable, Collection, Sequence
 from dataclasses import replace
 
 from onepoller.coordination.errors import OnepollerError, StoreUnavailable
@@ -17,7 +17,6 @@ from onepoller.coordination.stores.kubernetes.claim_lease import ClaimLease
 from onepoller.coordination.stores.kubernetes.client import WRITERS, Client
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Missing
 from onepoller.coordination.stores.kubernetes.names import Names
-from onepoller.coordination.stores.kubernetes.own import Own
 from onepoller.coordination.stores.kubernetes.together import together
 from onepoller.coordination.stores.seam import Claim
 
@@ -67,10 +66,13 @@ class Claims:
         known = self._known[bot_id] = ClaimLease.of(bot_id, lease)
         return known.claim
 
-    async def write(self, own: Own, claims: Sequence[Claim]) -> dict[BotId, Claim]:
+    async def write(
+        self, claims: Sequence[Claim], *, may_write: Callable[[], Awaitable[None]]
+    ) -> dict[BotId, Claim]:
         """Write these over the versions that they name, side by side; gives those that were written.
 
-        Raises StoreUnavailable where none was, and trouble is the reason; SessionOver.
+        `may_write` is asked before each write, and raises where its session is over. Raises StoreUnavailable
+        where nothing was written, and trouble is the reason.
         """
         written: dict[BotId, Claim] = {}
         waiting = iter(claims)
@@ -81,7 +83,7 @@ class Claims:
                 if trouble:
                     return
                 try:
-                    done = await self._write_one(own, claim)
+                    done = await self._write_one(claim, may_write)
                 except OnepollerError as error:
                     trouble.append(error)
                     return
@@ -93,12 +95,14 @@ class Claims:
             raise trouble[0]
         return written
 
-    async def _write_one(self, own: Own, expected: Claim) -> Claim | None:
+    async def _write_one(self, expected: Claim, may_write: Callable[[], Awaitable[None]]) -> Claim | None:
         """One claim; `expected.version` is the version to write over. None: it is another one."""
         bot_id, is_fresh = expected.bot_id, False
         wanted = replace(expected, version=expected.version + 1)
         for _ in range(_TRIES):
             known = self._known.get(bot_id)
+            if known is None and not expected.version:
+                known = ClaimLease.of(bot_id, None)  # where there is one all the same, the create is refused
             if known is None or (known.claim.version != expected.version and not is_fresh):
                 await self.look(bot_id)
                 is_fresh = True
@@ -107,7 +111,7 @@ class Claims:
                 # Ours all the same, where only the answer was lost (the first term is the server's).
                 is_ours = known.claim == wanted or known.claim == replace(wanted, term=known.first_term)
                 return known.claim if is_ours else None
-            await own.confirm_if_late()
+            await may_write()
             if await self._send(known, wanted):
                 return self._known[bot_id].claim
             await self.look(bot_id)

@@ -58,8 +58,14 @@ class Own(EngineSession):
     async def create(self) -> None:
         """Make its Lease."""
         sent_at = boot_clock()
-        lease = await self._client.create(self._record.body(self._names, now=time.time()))
-        self._record = replace(self._record, kept=lease)
+        try:
+            kept = await self._client.create(self._record.body(self._names, now=time.time()))
+        except Conflict:  # nobody else has this name: it was made, and the answer was lost
+            found = await self._client.get(self._names.session(self.id))
+            if found is None:
+                raise StoreUnavailable("The Lease of our new session is gone; it is tried again.") from None
+            kept = found
+        self._record = replace(self._record, kept=kept)
         self.beaten(sent_at)
 
     def check(self) -> None:

@@ -75,10 +75,9 @@ class KubernetesStore:
         try:
             if not own.is_over:
                 with later():
-                    await self._free_all(own)
+                    # First: one request, and all of its claims can be taken, however many there are.
                     await own.delete()
-        except SessionOver:
-            pass  # somebody was first, and its claims are theirs to take
+                    await self._free_all(own.id)
         finally:
             own.end()
             if session.id in self._watching:
@@ -111,7 +110,9 @@ class KubernetesStore:
         with later():
             await own.confirm_if_late()
             allowed = await self._allowed(batch.swaps)
-            written = await self._claims.write(own, [swap.claim for swap in allowed])
+            written = await self._claims.write(
+                [swap.claim for swap in allowed], may_write=own.confirm_if_late
+            )
             own.seen(written.values())
             try:
                 wished = await own.wish(batch.wishes, batch.taken_back(written))
@@ -202,11 +203,16 @@ class KubernetesStore:
                 return await self._endings.is_over(session_id)
         return False
 
-    async def _free_all(self, own: Own) -> None:
-        held = await self._claims.held_by(own.id)
+    async def _free_all(self, gone: SessionId) -> None:
+        """What nobody has taken meanwhile is written free: a session that is gone has no name for people."""
+        held = await self._claims.held_by(gone)
         freed = [replace(claim, holder=None, heir=None, clean=False) for claim in held]
-        await self._claims.write(own, freed)
+        await self._claims.write(freed, may_write=_always)
 
     async def _close_unused(self) -> None:
         if not self._own:
             await self._client.close()
+
+
+async def _always() -> None:
+    """What frees the claims of a session that is gone needs none."""

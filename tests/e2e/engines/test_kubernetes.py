@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing, suppress
@@ -14,6 +15,7 @@ import pytest
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
 from onepoller.coordination.identity import BotId, Term
+from onepoller.coordination.report import Role, row
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Liveness, Swap, Wish
 from onepoller.testing.store_contract.rig import BOT, OTHER, Peer, identity
 from tests.e2e.engines.kubernetes_api.peers import Namespace, failed, silence, take_many, take_over_many
@@ -125,6 +127,18 @@ def test_a_claim_whose_answer_was_lost_is_ours(api: FakeKubernetes, bots: Namesp
     made, written = asyncio.run(body())
     assert made is not None
     assert written == replace(made, clean=False, version=2)
+
+
+def test_a_session_whose_answer_was_lost_is_open(api: FakeKubernetes, bots: Namespace) -> None:
+    """One session, and it beats."""
+
+    async def body() -> int:
+        api.lose_answers("create")
+        async with bots.peers("one") as (one,):
+            await one.store.beat(one.session)
+            return len((await one.store.read()).sessions)
+
+    assert asyncio.run(body()) == 1
 
 
 def test_a_beat_whose_answer_was_lost_ends_nothing(api: FakeKubernetes, bots: Namespace) -> None:
@@ -367,7 +381,52 @@ def test_a_lease_that_somebody_made_is_free(api: FakeKubernetes, bots: Namespace
     assert asyncio.run(body()) is not None
 
 
+# Wake-ups
+
+
+def test_who_is_woken_hears_it_at_once_and_the_others_soon(api: FakeKubernetes, tmp_path: Path) -> None:
+    """By the watch that stands: nothing is listed for it."""
+    bots = Namespace(api, tmp_path, lease=20)
+
+    async def body() -> tuple[float, int]:
+        async with (
+            bots.peers("writer", "woken", "other") as (writer, woken, other),
+            watch(woken) as at_once,
+            watch(other) as soon,
+        ):
+            cast("Any", woken.store)._slow_look = 3600.0
+            for changes in (at_once, soon):
+                await anext(changes)
+                await anext(changes)  # what the list has brought
+            await asyncio.sleep(1.2)  # a slow look without news is told to nobody
+            lists = api.requests["list"]
+            swap = Swap(claim=Claim(bot_id=BOT, heir=woken.id))
+            await writer.store.swap(writer.session, Batch(swaps=[swap], wake=[woken.id]))
+            await asyncio.wait_for(anext(at_once), PATIENCE)
+            began = time.monotonic()
+            await asyncio.wait_for(anext(soon), PATIENCE)
+            return time.monotonic() - began, api.requests["list"] - lists
+
+    seconds, lists = asyncio.run(body())
+    assert (seconds < 2.5, lists) == (True, 0)
+
+
 # Ends
+
+
+def test_a_session_that_is_over_wishes_for_nothing(api: FakeKubernetes, bots: Namespace) -> None:
+    """A thawed process leaves no trace."""
+
+    async def body() -> None:
+        async with bots.peers("dead", "heir") as (dead, heir):
+            await dead.take()
+            await silence(dead, seen_by=heir, lease=bots.lease)
+            await heir.take(requires_over=dead)
+            with pytest.raises(SessionOver):
+                await dead.wish(Wish(bot_id=OTHER, session=dead.id))
+            assert not [name for name in api.leases() if "-wishes-" in name]
+
+    asyncio.run(body())
 
 
 def test_a_beat_comes_before_an_end_or_after_it(bots: Namespace) -> None:
@@ -430,20 +489,27 @@ def test_what_is_over_is_forgotten_when_nothing_names_it(api: FakeKubernetes, bo
 MANY = [BotId(7_000_000_000 + number * 7919) for number in range(10_000)]
 
 
-def test_ten_thousand_wishes_and_a_long_report_fit(bots: Namespace) -> None:
-    """In one Lease each: 256 KiB is the limit."""
+REPORT = b"".join(
+    row(bot_id, Role.POLLING, last_poll=1.8e9 + number * 0.0137, episodes=number % 3, conflicts=number % 7)
+    for number, bot_id in enumerate(MANY)
+)
 
-    async def body() -> tuple[int, int, int]:
+
+def test_ten_thousand_wishes_and_their_report_fit(api: FakeKubernetes, bots: Namespace) -> None:
+    """In one Lease each, 256 KiB is the limit; the Lease that beats stays small."""
+
+    async def body() -> tuple[int, int, bytes, int]:
         async with bots.peers("one", "two") as (one, two):
             wishes = [Wish(bot_id=bot_id, session=one.id, priority=1) for bot_id in MANY]
             await one.store.swap(one.session, Batch(wishes=wishes))
-            report = bytes(range(256)) * 1100
-            await one.store.beat(one.session, report=report)
+            await one.store.beat(one.session, report=REPORT)
             seen = await two.store.read()
             places = {wish.since for standing in seen.wishes.values() for wish in standing}
-            return len(seen.wishes), len(places), len(seen.sessions[one.id].report)
+            beating = len(json.dumps(api.leases()[f"onepoller-session-{one.id}"]))
+            return len(seen.wishes), len(places), seen.sessions[one.id].report, beating
 
-    assert asyncio.run(body()) == (len(MANY), 1, 281_600)
+    wishes, places, report, beating = asyncio.run(body())
+    assert (wishes, places, report == REPORT, beating < 2000) == (len(MANY), 1, True, True)
 
 
 def test_requests_in_the_steady_state_do_not_depend_on_the_number_of_bots(
@@ -464,7 +530,7 @@ def test_requests_in_the_steady_state_do_not_depend_on_the_number_of_bots(
                 )
             return api.requests.total() - before
 
-    one, many = asyncio.run(requests(bytes(28))), asyncio.run(requests(bytes(range(256)) * 1100))
+    one, many = asyncio.run(requests(bytes(28))), asyncio.run(requests(REPORT))
     assert 84 <= one <= many <= 1.1 * one
 
 
