@@ -178,9 +178,9 @@ class _Call:
     def _poll(self, request: Request) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         grant = guard.grant
-        if grant is None or not (self._is_fresh(grant) or (yield from self._refreshed(grant))):
+        if grant is None or not (guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))):
             return AwaitClaim(), NOTHING
-        if guard.has_overslept:
+        if guard.has_overslept or guard.is_to_look:
             return Watch(), NOTHING
         guard.is_polling = True
         try:
@@ -253,21 +253,17 @@ class _Call:
             )
         )
 
-    def _is_fresh(self, grant: Grant) -> bool:
-        """Whether the session's deadline has not passed."""
-        return self._guard.clocks.boot() < grant.session.deadline
-
     def _refreshed(self, grant: Grant) -> Generator[Step, Any, bool]:
         """Confirm the session, whose deadline has passed."""
         guard = self._guard
         confirmed = yield Await(future=guard.claims.confirm(), seconds=guard.settings.lease)
-        return bool(confirmed) and guard.grant is grant
+        return (bool(confirmed) or guard.holds_on) and guard.grant is grant
 
     def _is_ours(self, ids: tuple[int, ...], grant: Grant, pause: float) -> Generator[Step, Any, bool]:
         """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
-        is_fresh = self._is_fresh(grant) or (yield from self._refreshed(grant))
-        if is_fresh and grant.session.has_claim(guard.bot_id, grant.term):
+        is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
+        if is_fresh and guard.is_ours(grant):
             guard.received(ids, pause=pause)
             return True
         guard.claims.suspect(guard.bot_id)

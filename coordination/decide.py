@@ -60,6 +60,7 @@ from onepoller.coordination.situation import (
     HandoverAsked,
     HandoverFailed,
     Happening,
+    HeldOn,
     OpenEpisode,
     Overslept,
     PassClaim,
@@ -282,6 +283,13 @@ def _overslept(state: State, slept: Overslept, _: float, policy: Policy) -> Deci
     return Decision(state=tenure.doubtful(state, slept.silence))
 
 
+def _held_on(state: State, _: HeldOn, __: float, ___: Policy) -> Decision:
+    """Look, whatever is done about rivals: this one would be a peer."""
+    if state.yielding:
+        return Decision(state=state)
+    return Decision(state=replace(state, look=max(state.look, tenure.LOOK_AGAIN)))
+
+
 def _webhook_gone(state: State, _: WebhookGone, __: float, ___: Policy) -> Decision:
     closed = episodes.closed(replace(state, role=Role.POLLING), "webhook_gone")
     return Decision(state=closed.state, actions=(*closed.actions, PollAgain()))
@@ -345,6 +353,7 @@ _WITHOUT_CLAIM: dict[type, _Rule] = {
     RivalSeen: _wait,
     UpdatesTaken: _stay,
     Overslept: _stay,
+    HeldOn: _stay,
     TimePassed: _stay,
 }
 _WITH_CLAIM: dict[type, _Rule] = {
@@ -363,6 +372,7 @@ _WITH_CLAIM: dict[type, _Rule] = {
     RivalSeen: _rival_seen,
     UpdatesTaken: _updates_taken,
     Overslept: _overslept,
+    HeldOn: _held_on,
     TimePassed: _time_passed,
 }
 _ROWS: dict[Role, dict[type, _Rule]] = {
@@ -372,7 +382,13 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
     Role.POLLING: _WITH_CLAIM,
     Role.CONTENDED: _WITH_CLAIM,
     Role.BLOCKED: _WITH_CLAIM
-    | {WebhookGone: _webhook_gone, RivalGone: _stay, RivalSeen: _stay, UpdatesTaken: _stay},
+    | {
+        WebhookGone: _webhook_gone,
+        RivalGone: _stay,
+        RivalSeen: _stay,
+        UpdatesTaken: _stay,
+        HeldOn: _stay,
+    },
     Role.DRAINING: _WITH_CLAIM
     | {
         Answered: _hand_on,
@@ -383,6 +399,7 @@ _ROWS: dict[Role, dict[type, _Rule]] = {
         RivalSeen: _wait,
         UpdatesTaken: _stay,
         Overslept: _stay,
+        HeldOn: _stay,
         TimePassed: _stay,
         HandoverAsked: _stay,
         HandoverFailed: _handover_failed,

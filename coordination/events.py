@@ -45,8 +45,20 @@ class Cause(StrEnum):
     """The holder's calls only failed; a peer gets its turn."""
     SESSION = "session"
     """Our session was ended, or its file or database was replaced."""
+    STORE = "store"
+    """The store was away until our session's deadline."""
     CALLER_GONE = "caller_gone"
     """The call that the claim was taken for had gone."""
+
+
+class Certainty(StrEnum):
+    """How sure a process is of the claims of its session, as label of the metrics."""
+
+    HELD = "held"
+    UNCERTAIN = "uncertain"
+    """A heartbeat failed; the deadline has not passed."""
+    LOST = "lost"
+    """Heartbeats fail, and the deadline is here: another may have taken them."""
 
 
 class Outcome(StrEnum):
@@ -256,6 +268,27 @@ class StoreTrouble:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CertaintyChanged:
+    """The store stopped answering our heartbeats, did so until the deadline, or answers again."""
+
+    certainty: Certainty
+    was: Certainty
+    claims: int
+    """How many claims this process had before."""
+    left: float = 0.0
+    """UNCERTAIN: seconds until the deadline."""
+    holds: bool = False
+    """LOST: they are polled on all the same (`on_store_loss="hold"`)."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class HoldEnded:
+    """We polled on without the store, and somebody else was seen to poll."""
+
+    bot_id: BotId
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SessionOpened:
     """This process has a new session in the store."""
 
@@ -302,6 +335,8 @@ Event = (
     | BeatEnded
     | StoreCalled
     | StoreTrouble
+    | CertaintyChanged
+    | HoldEnded
     | SessionOpened
     | SessionLost
     | ProcessEnding

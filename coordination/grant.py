@@ -40,6 +40,20 @@ class Claims(Protocol):
         """How much more slowly each of many bots is to be watched: 1 for a few."""
         ...
 
+    @property
+    def certainty(self) -> events.Certainty:
+        """How sure the claims of this process are."""
+        ...
+
+    @property
+    def holds_on(self) -> bool:
+        """Whether the store is away and we poll on past the deadline, as told."""
+        ...
+
+    def stand_by(self, guard: Guard) -> None:
+        """Somebody else polls while we hold on without the store: wait until it answers."""
+        ...
+
     def want(self, guard: Guard) -> Promised[bool]:
         """Have the claim, or wait for it; the answer is true once `guard.granted` was called."""
         ...

@@ -17,6 +17,7 @@ from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
+from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.incumbency import Incumbency
@@ -38,10 +39,13 @@ from onepoller.coordination.situation import (
     HandoverAsked,
     HandoverFailed,
     Happening,
+    HeldOn,
     Overslept,
     PassClaim,
     Policy,
     PollAgain,
+    RivalGone,
+    RivalSeen,
     State,
     TellCameBack,
     TellEpisodeClosed,
@@ -98,6 +102,8 @@ class Guard:
         """Wall clock of the last poll that was answered 200."""
         self.conflicts = 0
         self.next_watch = 0.0
+        self.fence = Fence(claims, clocks=clocks, ahead=settings.end_ahead)
+        self._waits_for_store = False
         self._policy = policy
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
@@ -158,6 +164,44 @@ class Guard:
         """Whether a poll that starts now must not: the claim is gone, or about to go."""
         return self.grant is None or self.state.role is Role.DRAINING
 
+    # While the store is away
+
+    @property
+    def certainty(self) -> events.Certainty | None:
+        """How sure our claim is; None where there is none."""
+        certainty = self.claims.certainty
+        is_known = self.grant is not None or (self._waits_for_store and certainty is events.Certainty.LOST)
+        return certainty if is_known else None
+
+    @property
+    def holds_on(self) -> bool:
+        """See `Fence.holds_on`."""
+        return self.fence.holds_on(self.grant)
+
+    def is_ours(self, grant: Grant) -> bool:
+        """The look before delivery; or, while we hold on, that nobody has told us anything else."""
+        has_claim = grant.session.has_claim(self.bot_id, grant.term)
+        return has_claim or (self.grant is grant and self.fence.is_held_past(grant))
+
+    @property
+    def is_to_look(self) -> bool:
+        """Whether we are about to poll past the deadline, and have not looked for a minute who else does."""
+        if not self.fence.is_to_look(self.grant):
+            return False
+        self.apply(HeldOn())
+        return bool(self.state.look)
+
+    def looked(self, *, rival: bool) -> Action:
+        """The look before a poll is over."""
+        if rival and self.fence.is_held_past(self.grant):
+            return self._end_hold()
+        return self.apply(RivalSeen() if rival else RivalGone())
+
+    def _end_hold(self) -> Action:
+        self.emit(events.HoldEnded(bot_id=self.bot_id))
+        self.claims.stand_by(self)
+        return _AWAIT
+
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
         return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
@@ -193,6 +237,8 @@ class Guard:
         self.conflicts += 1
         self.chronicle.text = text
         self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
+        if kind is conflict.Kind.PEER and self.fence.is_held_past(grant):
+            return self._end_hold()
         return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
 
     def refused(self, end: Refused, elapsed: float) -> Action:
@@ -236,7 +282,7 @@ class Guard:
     def sweep(self, now: float) -> bool:
         """Called about once a second. True: the poll loop is dead, the claim is to go."""
         flight = self.flight
-        if flight is not None and self._is_past_deadline and not flight.minds_deadline:
+        if flight is not None and self._is_late and not flight.minds_deadline:
             flight.interrupt(Ended.INTERRUPTED)  # whoever may have taken over polls beside it
         overdue = now - flight.started - flight.timeout - stall.OVERDUE if flight is not None else 0.0
         if flight is not None and overdue > 0:
@@ -255,8 +301,9 @@ class Guard:
         return True
 
     @property
-    def _is_past_deadline(self) -> bool:
-        return self.grant is not None and self.grant.session.deadline <= self.clocks.boot()
+    def _is_late(self) -> bool:
+        grant = self.grant
+        return grant is not None and self.fence.is_near(grant) and not self.fence.holds_on(grant)
 
     def _tell_stalled(self, seconds: float) -> None:
         self.presence.is_stalled = True
@@ -266,6 +313,7 @@ class Guard:
         """The store gave us the claim."""
         self.offsets.start_term(claim.offset)
         self.grant = grant
+        self._waits_for_store = False
         self._is_first_poll = True
         self.presence.was_answered = False
         if claim.episode is not None:
@@ -290,6 +338,7 @@ class Guard:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""
         if self.grant is not None:
             parked = self.flight.timeout if self.flight else 0.0
+            self._waits_for_store = cause is events.Cause.STORE
             self.incumbency.lost(self.state, deaf=cause is events.Cause.STALLED, parked=parked)
         self.grant = None
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:

@@ -48,13 +48,17 @@ class Holding:
         if guard is not None:
             guard.lost(Cause.FENCED, to=taker, since=claim.since)
 
-    def lose_everything(self) -> None:
-        """The session is over: every claim is lost; who waits, waits on with the next session."""
+    def lose_everything(self, cause: Cause) -> None:
+        """The session is over, or its store is away: every claim is lost; who waits, waits on."""
         for bot_id in list(self.claims):
-            guard = self.guards[bot_id]
-            self.tell(self.claims[bot_id], ClaimEvent.EXPIRED, Cause.SESSION, None)
-            guard.lost(Cause.SESSION)
-        self.claims.clear()
+            self.expire(bot_id, cause)
+            self.guards[bot_id].lost(cause)
+
+    def expire(self, bot_id: BotId, cause: Cause) -> None:
+        """It is lost, for all we know; its guard stays known, should it turn out to be ours still."""
+        claim = self.claims.pop(bot_id, None)
+        if claim is not None:
+            self.tell(claim, ClaimEvent.EXPIRED, cause, None)
 
     def tell(self, claim: Claim, event: ClaimEvent, cause: Cause, other: Identity | None) -> None:
         """Tell the listeners what happened to a claim."""

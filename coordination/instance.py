@@ -17,8 +17,8 @@ from onepoller.coordination import driving, events
 from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.crossing import Crossing
-from onepoller.coordination.errors import SessionOver, StoreUnavailable
-from onepoller.coordination.events import Cause
+from onepoller.coordination.errors import SessionOver, SetupError, StoreUnavailable
+from onepoller.coordination.events import Cause, Certainty
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, SessionId
 from onepoller.coordination.negotiation import Negotiation
@@ -131,6 +131,21 @@ class Instance:
         if had or cause is Cause.STOPPED:
             self._tell(lambda n: n.releasing.release(guard, cause))
 
+    @property
+    def certainty(self) -> Certainty:
+        """See `guard.Claims`."""
+        return self._serving.outage.certainty
+
+    @property
+    def holds_on(self) -> bool:
+        """See `guard.Claims`."""
+        return self._serving.outage.holds_on
+
+    def stand_by(self, guard: Guard) -> None:
+        """See `guard.Claims`."""
+        guard.lost(Cause.STORE)
+        self._tell(lambda n: n.holding.expire(guard.bot_id, Cause.STORE))
+
     def is_awaited(self, bot_id: BotId) -> Future[bool]:
         """See `guard.Claims`."""
         return self._answer(lambda n: n.releasing.is_awaited(bot_id))
@@ -222,7 +237,7 @@ class Instance:
             async with asyncio.timeout(CLOSE_LIMIT):
                 await negotiation.releasing.release_all(self._can_end_poll)
                 await self._store.close(negotiation.session)
-        except (TimeoutError, StoreUnavailable, SessionOver):
+        except (TimeoutError, StoreUnavailable, SetupError, SessionOver):
             # The process ends: whatever could not be said, the kernel or the lease says.
             return
 
@@ -251,7 +266,7 @@ class Instance:
         async def answer(negotiation: Negotiation) -> None:
             try:
                 result = await ask(negotiation)
-            except (StoreUnavailable, SessionOver):
+            except (StoreUnavailable, SetupError, SessionOver):
                 result = in_doubt
             if not future.done():
                 future.set_result(result)

@@ -17,7 +17,7 @@ from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.collector import uncollected
 from onepoller.coordination.decide import QUEUE_STEP, line, successor_asked_for
-from onepoller.coordination.errors import StoreUnavailable
+from onepoller.coordination.errors import SetupError, StoreUnavailable
 from onepoller.coordination.events import Cause, ClaimEvent
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
@@ -124,7 +124,7 @@ class Negotiation:
                             bots = bots - await self._write(plan)
                     finally:
                         self._answer()
-        except StoreUnavailable:
+        except (StoreUnavailable, SetupError):
             pass  # the settling meets it too, and tells
         self.agenda.touch(*bots)
 
@@ -137,6 +137,16 @@ class Negotiation:
         """The session is confirmed: what the store says of this claim holds."""
         self._suspected.discard(bot_id)
         self.agenda.touch(bot_id)
+
+    def stand_by(self) -> None:
+        """The store is away and our deadline is here: what we held may be another's by now."""
+        self._suspected.update(self.holding.claims)
+        self.holding.lose_everything(Cause.STORE)
+
+    def go_on(self) -> None:
+        """The session lives after all: what the store says is ours is ours again."""
+        bots, self._suspected = self._suspected, set()
+        self.agenda.touch(*bots, *self.holding.guards)
 
     def expire_wishes(self) -> None:
         """Withdraw the wishes that no call has waited for since a while."""

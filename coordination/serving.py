@@ -1,9 +1,10 @@
 """One process's sessions, one after the other, and the loops that keep each of them, on the runner's loop.
 
 Four loops run side by side: *beat* (three times a lease), *watch* (what the store tells us), *settle* (take,
-wish, release) and *sweep* (once a second: silent frameworks, overdue calls, wishes that nobody waits for).
-When the session is over all claims are lost at once, a new session is opened and the calls that wait go on
-waiting with it. When the store is away, it is tried again; holders go on until their deadline.
+wish, release) and *sweep* (once a second: silent frameworks, overdue calls, wishes that nobody waits for; and
+just before the session's deadline, which each heartbeat puts off: open polls are ended then). When the
+session is over all claims are lost at once, a new session is opened and the calls that wait go on waiting
+with it. When the store is away, it is tried again; holders go on until their deadline (`outage`).
 """
 
 from __future__ import annotations
@@ -18,9 +19,11 @@ from typing import Any, TypeVar
 from onepoller.coordination import events
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.errors import OnepollerError, SessionOver, SetupError, StoreUnavailable
+from onepoller.coordination.events import Cause, Certainty
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.negotiation import Negotiation
+from onepoller.coordination.outage import Outage
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.seam import Session, Store
 
@@ -28,12 +31,16 @@ _T = TypeVar("_T")
 _log = logging.getLogger("onepoller")
 
 SWEEP_EVERY = 1.0
+SWEEP_AGAIN = 0.01
+"""Not sooner than that, seconds: a moment that is nearly here may be too short for the clock."""
 SWEEP_ALL = 5
 """Bots with an open call and no episode, which can only be overdue, are looked at in every fifth sweep."""
 CROWD = 100
 """So many bots whose rivals are watched from outside are a crowd: 33 questions a second."""
 RETRY = (0.05, 1.0)
 """A store that is away is tried again after this many seconds, doubling up to the second number."""
+_TROUBLE = (StoreUnavailable, SetupError)
+"""What an open store may say: it is told once, and tried again."""
 REPORT_AFTER = 0.05
 """A claim that was taken is reported by a beat so soon, seconds: not in the way of the first poll."""
 
@@ -70,6 +77,8 @@ class Serving:
         self._stalled = stalled
         self.crowd = 1.0
         """See `guard.Claims`: counted by the sweep."""
+        self.outage = Outage(settings=settings, clocks=clocks, emit=emit)
+        """Of the session that there is now."""
         self._aims: dict[BotId, Term | None] = {}
         """The term that held each bot when this process first wanted it: what `takeover` aims at."""
         self._report = b""
@@ -88,6 +97,7 @@ class Serving:
                 before = await self._serve_one_session(before)
         finally:
             self._is_over = True
+            self.outage.over()
             for work in self._put_off:
                 work.close()
 
@@ -108,12 +118,13 @@ class Serving:
             kill=self._kill,
             aims=self._aims,
         )
+        self.outage = Outage(settings=self._settings, clocks=self._clocks, emit=self._emit)
         if before is not None:
             negotiation.inherit(before)
         self._opened(negotiation)
         try:
             async with asyncio.TaskGroup() as self._group:
-                self._group.create_task(self._beat(session))
+                self._group.create_task(self._beat(negotiation))
                 self._group.create_task(self._watch(negotiation))
                 self._group.create_task(self._settle(negotiation))
                 self._group.create_task(self._sweep(negotiation))
@@ -135,7 +146,8 @@ class Serving:
     async def _give_up(self, negotiation: Negotiation) -> None:
         """Lose every claim, and make sure that the old session is over before there is a new one."""
         self._group = None
-        negotiation.holding.lose_everything()
+        negotiation.holding.lose_everything(Cause.SESSION)
+        self.outage.over()
         try:
             await self._store.close(negotiation.session)
         except OnepollerError:
@@ -144,23 +156,27 @@ class Serving:
 
     # The loops
 
-    async def _beat(self, session: Session) -> None:
+    async def _beat(self, negotiation: Negotiation) -> None:
         assert self._beat_now is not None
+        session = negotiation.session
         while True:
             started = self._clocks.monotonic()
             try:
                 self._report = b"".join([guard.report() for guard in list(self._guards.values())])
-                await self._store.beat(session, report=self._report)
-                left = (session.deadline - self._clocks.boot()) / self._settings.lease
+                is_late = self._left(session) <= 0
+                await self._store.beat(session, report=self._report, confirm=is_late)
+                left = self._left(session) / self._settings.lease
                 self._emit(events.BeatEnded(seconds=self._clocks.monotonic() - started, margin=left))
+                self._answered(negotiation)
                 pause = self._settings.beat_every
-            except StoreUnavailable as error:
+            except _TROUBLE as error:
                 self._emit(
                     events.BeatEnded(
                         seconds=self._clocks.monotonic() - started, error=type(error).__name__, margin=0.0
                     )
                 )
                 self._tell_trouble(str(error))
+                self._failed(negotiation)
                 pause = min(1.0, self._settings.beat_every)
             self._beat_now.clear()
             try:
@@ -175,8 +191,9 @@ class Serving:
                 async for change in self._store.watch(negotiation.session):
                     await negotiation.changed(change.session)
                     self._report_soon(negotiation)
-            except StoreUnavailable as error:
+            except _TROUBLE as error:
                 self._tell_trouble(str(error))
+            await negotiation.changed(None)  # whoever hears nothing looks, as long as it may beat
             await asyncio.sleep(RETRY[1])
 
     async def _settle(self, negotiation: Negotiation) -> None:
@@ -193,16 +210,39 @@ class Serving:
 
     async def _sweep(self, negotiation: Negotiation) -> None:
         for number in itertools.count():
-            await asyncio.sleep(SWEEP_EVERY)
+            left = self._left(negotiation.session) - self._settings.end_ahead
+            await asyncio.sleep(min(SWEEP_EVERY, max(left, SWEEP_AGAIN)) if left > 0 else SWEEP_EVERY)
             now = self._clocks.monotonic()
             guards = list(self._guards.values())
-            if number % SWEEP_ALL and negotiation.session.deadline > self._clocks.boot():
+            is_due = self._expire(negotiation)
+            if number % SWEEP_ALL and not is_due:
                 guards = [guard for guard in guards if guard.is_worth_a_look]
             for guard in guards:
                 if guard.sweep(now):
                     self._stalled(guard)
             self.crowd = max(1.0, sum(guard.state.yielding for guard in guards) / CROWD)
             negotiation.expire_wishes()
+
+    def _left(self, session: Session) -> float:
+        """Seconds to the session's deadline."""
+        return session.deadline - self._clocks.boot()
+
+    def _failed(self, negotiation: Negotiation) -> None:
+        """A heartbeat was not answered: what we hold is uncertain."""
+        self.outage.failed(claims=len(negotiation.holding.claims), left=self._left(negotiation.session))
+        self._expire(negotiation)
+
+    def _expire(self, negotiation: Negotiation) -> bool:
+        """Whether the session's deadline is here; then what is uncertain is lost."""
+        is_due = self._left(negotiation.session) <= self._settings.end_ahead
+        if is_due and self.outage.expired():
+            negotiation.stand_by()
+        return is_due
+
+    def _answered(self, negotiation: Negotiation) -> None:
+        """The session lives: what it holds is sure, and what it stood by for is looked at again."""
+        if self.outage.answered():
+            negotiation.go_on()
 
     # What others run with us
 
@@ -212,12 +252,14 @@ class Serving:
         while True:
             try:
                 result = await call()
-            except (StoreUnavailable, SetupError) as error:
+            except _TROUBLE as error:
                 self._tell_trouble(str(error))
                 await asyncio.sleep(pause * (0.5 + random.random()))
                 pause = min(2 * pause, RETRY[1])
             else:
                 self._tell_trouble("")
+                if self.outage.certainty is not Certainty.HELD and self._beat_now is not None:
+                    self._beat_now.set()  # it answers again
                 return result
 
     async def is_confirmed(self, negotiation: Negotiation) -> bool:
@@ -228,6 +270,10 @@ class Serving:
             if self._beat_now is not None:
                 self._beat_now.set()
             return False
+        except _TROUBLE:
+            self._failed(negotiation)
+            raise
+        self._answered(negotiation)
         return True
 
     def spawn(self, work: Any) -> None:
@@ -249,7 +295,7 @@ class Serving:
     async def _carefully(self, work: Awaitable[None]) -> None:
         try:
             await work
-        except StoreUnavailable as error:
+        except _TROUBLE as error:
             self._tell_trouble(str(error))
 
     def _tell_trouble(self, text: str) -> None:

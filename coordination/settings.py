@@ -36,6 +36,15 @@ class OnRival(StrEnum):
     """End the process with exit code 75."""
 
 
+class OnStoreLoss(StrEnum):
+    """What a holder does once its deadline has come and its store, a server, does not answer."""
+
+    STOP = "stop"
+    """Stand by until the store answers."""
+    HOLD = "hold"
+    """Poll on until a 409 or a look shows another poller."""
+
+
 class OnWebhook(StrEnum):
     """What to do with a start-up call that would delete a webhook which somebody else has set."""
 
@@ -62,6 +71,8 @@ class Settings:
     """False: end with exit code 75 where another instance polls, instead of waiting for it."""
     on_rival: OnRival = OnRival.AUTO
     on_webhook: OnWebhook = OnWebhook.REFUSE
+    on_store_loss: OnStoreLoss = OnStoreLoss.STOP
+    """`hold`: while the store is away nobody is deaf, and two may poll for a moment."""
     drain_timeout: float = 10.0
     """A handover waits so long for the offset of a batch that the framework has and has not acknowledged."""
     stall_limit: float = 20.0
@@ -91,6 +102,11 @@ class Settings:
         """Three beats a lease: two may be lost."""
         return self.lease / 3
 
+    @property
+    def end_ahead(self) -> float:
+        """So long before its session's deadline an open poll is ended: by then its connection is closed."""
+        return min(0.2, self.lease / 20)
+
     @classmethod
     def parse(cls, given: dict[str, Any]) -> Self:
         """Settings from arguments and texts (environment); None means "not given".
@@ -113,7 +129,12 @@ _AT_LEAST = {
     "pass_after": 1.0,
     "webhook_watch": 0.5,
 }
-_ENUMS: dict[str, type[StrEnum]] = {"StartMode": StartMode, "OnRival": OnRival, "OnWebhook": OnWebhook}
+_ENUMS: dict[str, type[StrEnum]] = {
+    "StartMode": StartMode,
+    "OnRival": OnRival,
+    "OnWebhook": OnWebhook,
+    "OnStoreLoss": OnStoreLoss,
+}
 _FLAGS = {
     "1": True,
     "true": True,

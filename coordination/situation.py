@@ -128,6 +128,11 @@ class Overslept:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class HeldOn:
+    """We are about to poll without knowing whether the claim is still ours, as told."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class UpdatesTaken:
     """`update_id` shows that somebody else took updates while we polled, or gave us some again."""
 
@@ -191,6 +196,7 @@ Happening = (
     | RivalSeen
     | UpdatesTaken
     | Overslept
+    | HeldOn
     | HandoverAsked
     | HandoverFailed
     | TimePassed

@@ -18,7 +18,6 @@ from onepoller.coordination.situation import (
     Failed,
     HandOn,
     RivalGone,
-    RivalSeen,
     Watch,
     WebhookGone,
 )
@@ -121,7 +120,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
             return None
     if verdict is None:
         return None
-    return guard.apply(RivalSeen() if verdict is Verdict.SEEN else RivalGone()), NOTHING
+    return guard.looked(rival=verdict is Verdict.SEEN), NOTHING
 
 
 def _until(guard: Guard, moment: float, deadline: float) -> Generator[Step, Any, None]:

@@ -15,7 +15,7 @@ from enum import StrEnum
 from itertools import product
 
 from onepoller.coordination.conflict import RIVAL_KINDS, WEBHOOK_KINDS, Kind
-from onepoller.coordination.events import Cause, ClaimEvent, Dropped, Outcome
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Outcome
 from onepoller.coordination.report import Role
 
 Labels = tuple[str, ...]
@@ -211,6 +211,9 @@ STORE_DURATION = _histogram(
     "store_request_duration_seconds", "How long operations took", buckets=_STORE, operation=OPERATIONS
 )
 STORE_TROUBLE = _gauge("store_trouble", "1 while the store is not well")
+CLAIMS = _gauge(
+    "claims", "Claims of this process by how sure it is of them; lost: its store is away", certainty=Certainty
+)
 SESSIONS_OPENED = _counter("sessions_opened", "Sessions that this process opened")
 SESSIONS_LOST = _counter("sessions_lost", "Sessions that another ended, or whose store was replaced")
 COLLECT_DURATION = _gauge(

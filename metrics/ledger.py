@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from onepoller.coordination import events
-from onepoller.coordination.events import Cause, ClaimEvent, Event, Outcome, PollEnded
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Event, Outcome, PollEnded
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.report import Role
 from onepoller.metrics import catalogue
@@ -62,6 +62,7 @@ class Ledger:
         self._clock = clock
         self._lock = threading.Lock()
         self._bots: dict[BotId, Tally] = {}
+        self._certainty, self._lost = Certainty.HELD, 0
         self._numbers: dict[Metric, dict[Labels, float]] = {
             metric: dict.fromkeys(metric.values, 0)
             for metric in METRICS
@@ -97,6 +98,7 @@ class Ledger:
             events.BeatEnded: self._beat_ended,
             events.StoreCalled: self._store_called,
             events.StoreTrouble: self._store_trouble,
+            events.CertaintyChanged: self._certainty_changed,
             events.SessionOpened: self._session_opened,
             events.SessionLost: self._session_lost,
         }
@@ -121,6 +123,8 @@ class Ledger:
                 wall=self._wall(),
                 detail=detail,
                 poll_timeout=self._timeout[()],
+                certainty=self._certainty,
+                lost=self._lost,
                 bots=tuple(bots),
                 numbers={metric: counts.copy() for metric, counts in self._numbers.items()},
                 histograms={
@@ -259,6 +263,9 @@ class Ledger:
 
     def _store_trouble(self, event: events.StoreTrouble) -> None:
         self._numbers[catalogue.STORE_TROUBLE][()] = 1 if event.text else 0
+
+    def _certainty_changed(self, event: events.CertaintyChanged) -> None:
+        self._certainty, self._lost = event.certainty, event.claims
 
     def _session_opened(self, event: events.SessionOpened) -> None:
         self._count(catalogue.SESSIONS_OPENED)

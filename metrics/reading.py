@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from operator import attrgetter
 
+from onepoller.coordination.events import Certainty
 from onepoller.metrics import catalogue
 from onepoller.metrics.catalogue import Labels, Level, Metric
 from onepoller.metrics.histogram import Histogram
@@ -38,6 +39,9 @@ class Reading:
     wall: float
     detail: Level
     poll_timeout: float
+    certainty: Certainty
+    lost: int
+    """How many claims are lost, while `certainty` says so."""
     bots: tuple[Tally, ...]
     numbers: Mapping[Metric, dict[Labels, float]]
     histograms: Mapping[Metric, Mapping[Labels, Histogram]]
@@ -52,6 +56,7 @@ class Reading:
             catalogue.BOTS: _by_label(catalogue.BOTS, roles),
             catalogue.CONFLICTS_OPEN: _by_label(catalogue.CONFLICTS_OPEN, conflicts),
             catalogue.BOTS_WITH_PROBLEM: _by_label(catalogue.BOTS_WITH_PROBLEM, problems),
+            catalogue.CLAIMS: _by_label(catalogue.CLAIMS, {(str(self.certainty),): self._claims()}),
             catalogue.DETAIL_LEVEL: _by_label(catalogue.DETAIL_LEVEL, {(str(self.detail),): 1}),
         }
 
@@ -67,6 +72,9 @@ class Reading:
     def shows(self, metric: Metric) -> bool:
         """Say whether the metric is exported at this level of detail."""
         return metric.level is not Level.FULL or self.detail is Level.FULL
+
+    def _claims(self) -> int:
+        return self.lost if self.certainty is Certainty.LOST else sum(bot.held for bot in self.bots)
 
     def _problems(self) -> Iterator[Labels]:
         for bot in self.bots:

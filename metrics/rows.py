@@ -288,6 +288,12 @@ PROCESS = Row(
                 "{{instance}} failed",
             ),
         ),
+        series(
+            "Certainty of claims",
+            f"sum by (instance, certainty) (onepoller_claims{{{SELECTOR}}}) > 0",
+            "{{instance}} {{certainty}}",
+            "Uncertain: a heartbeat failed. Lost: they failed until the deadline; nobody polls here.",
+        ),
         heatmap(
             "Share of the lease left",
             "onepoller_heartbeat_margin_ratio",

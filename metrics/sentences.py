@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause, ClaimEvent, Event
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Event
 from onepoller.coordination.identity import Identity, short_term
 from onepoller.coordination.report import Role
 
@@ -220,6 +220,11 @@ def _of_the_store(event: Event) -> Line | None:
             return Line(level=WARNING, text="the store is well again")
         case events.StoreTrouble(text=trouble):
             return Line(level=WARNING, text="the store is in trouble: %s", args=(trouble,))
+        case events.CertaintyChanged():
+            return _certainty(event)
+        case events.HoldEnded():
+            text = "bot %s: somebody else polls it while the store is away, so I stand by until it answers"
+            return Line(level=WARNING, text=text, args=(event.bot_id,))
         case events.SessionOpened(note=""):
             text = "instances meet in %s, lease %g s"
             return Line(level=INFO, text=text, args=(event.store, event.lease))
@@ -232,6 +237,26 @@ def _of_the_store(event: Event) -> Line | None:
             return Line(level=DEBUG, text="a heartbeat failed: %s", args=(event.error,))
         case _:
             return None
+
+
+def _certainty(event: events.CertaintyChanged) -> Line:
+    match event.certainty:
+        case Certainty.UNCERTAIN:
+            text = "claims of %d bots uncertain: a heartbeat failed. I poll on until my deadline, for %s"
+            line = Line(level=INFO, text=text, args=(event.claims, _span(event.left)))
+        case Certainty.LOST:
+            doing = (
+                "I poll on, as told, until I see somebody else poll"
+                if event.holds
+                else "I stand by until it does, and another instance may take them"
+            )
+            text = "claims of %d bots lost: the store did not answer until my deadline. %s"
+            line = Line(level=WARNING, text=text, args=(event.claims, doing))
+        case Certainty.HELD:
+            # What began with a warning ends with one.
+            level = WARNING if event.was is Certainty.LOST else INFO
+            line = Line(level=level, text="claims of %d bots: the store answers again", args=(event.claims,))
+    return line if event.claims else Line(level=DEBUG, text=line.text, args=line.args)
 
 
 def _time_of_day(moment: float, *, wall: float) -> str:

@@ -127,11 +127,12 @@ class _Tenure:
     async def _outlives_claim(self, life: Life) -> bool:
         """Wait for the child's end (true), or for the loss of the claim (false)."""
         while True:
-            left = self._seconds_left()
+            left = max(self._seconds_left(), CONFIRM_LIMIT if self._guard.holds_on else 0.0)
             await asyncio.wait((life.ended, self._stop), timeout=left, return_when=asyncio.FIRST_COMPLETED)
             if life.ended.done() or self._stop.done():
                 return life.ended.done()
-            if self._seconds_left() <= 0 and not await self._is_confirmed():
+            is_late = self._seconds_left() <= 0 and not self._guard.holds_on
+            if is_late and not await self._is_confirmed() and not self._guard.holds_on:
                 return False
 
     def _seconds_left(self) -> float:

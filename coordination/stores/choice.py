@@ -3,14 +3,18 @@
 from __future__ import annotations
 
 import importlib
+import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import SplitResult, parse_qs, unquote
 
 from onepoller.coordination.errors import SettingsError, StoreUnfit
-from onepoller.coordination.stores.engine import Address
-from onepoller.coordination.stores.file import FileStore, choose_file_store
+from onepoller.coordination.identity import boot_id
+from onepoller.coordination.stores.engine import Address, EngineStore
+from onepoller.coordination.stores.engine.same_host import SameHostStore
+from onepoller.coordination.stores.engine.witness import Witnesses
+from onepoller.coordination.stores.file import FileStore, choose_file_store, fitness
 from onepoller.coordination.stores.seam import Store
 
 ENGINES = {
@@ -48,10 +52,10 @@ def choose(store: str | Store | None, *, state_dir: str | Path | None, lease: fl
     address = Address.of(store)
     if address.parts.scheme == "file":
         return _in_a_directory(_path(address.parts), lease=lease, allow_unfit=_allows_unfit(address.parts))
-    return _on_an_engine(address, lease=lease)
+    return _on_an_engine(address, state_dir=state_dir, lease=lease)
 
 
-def _on_an_engine(address: Address, *, lease: float) -> Chosen:
+def _on_an_engine(address: Address, *, state_dir: str | Path | None, lease: float) -> Chosen:
     scheme = address.parts.scheme
     name = ENGINES.get(scheme)
     if name is None:
@@ -63,13 +67,28 @@ def _on_an_engine(address: Address, *, lease: float) -> Chosen:
         raise StoreUnfit(
             f"{scheme}:// needs the package {error.name}: pip install 'onepoller[{name}]'"
         ) from None
-    made: Store = engine.make(address, lease=lease)  # once now, so that what can be said is said here
-    fresh = iter([made])
+    witnesses, note = _witnesses(state_dir)
+
+    def made() -> Store:
+        store: EngineStore = engine.make(address, lease=lease)
+        return SameHostStore(store, witnesses) if witnesses is not None else store
+
+    fresh = iter([made()])  # once now, so that what can be said is said here
 
     def make() -> Store:
-        return next(fresh, None) or engine.make(address, lease=lease)
+        return next(fresh, None) or made()
 
-    return Chosen(name=address.shown, note="", make=make)
+    return Chosen(name=address.shown, note=note, make=make)
+
+
+def _witnesses(state_dir: str | Path | None) -> tuple[Witnesses | None, str]:
+    """Where the processes of this host prove that one of them is dead; or one sentence that says why not."""
+    try:
+        named = fitness.named_directory(state_dir, os.environ)
+        places = fitness.named_places(named) if named is not None else fitness.default_places(os.environ)
+    except (StoreUnfit, OSError) as error:
+        return None, f"A crash is followed after the lease, also on this host: {error}"
+    return Witnesses(places, boot_id=boot_id()), ""
 
 
 def _in_a_directory(state_dir: str | Path | None, *, lease: float, allow_unfit: bool = False) -> Chosen:

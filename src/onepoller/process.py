@@ -46,6 +46,7 @@ _FROM_ENVIRONMENT = {
     "kill_after": "ONEPOLLER_KILL_AFTER",
     "on_rival": "ONEPOLLER_ON_RIVAL",
     "on_webhook": "ONEPOLLER_ON_WEBHOOK",
+    "on_store_loss": "ONEPOLLER_ON_STORE_LOSS",
     "stall_limit": "ONEPOLLER_STALL_LIMIT",
     "handler_limit": "ONEPOLLER_HANDLER_LIMIT",
     "drain_timeout": "ONEPOLLER_DRAIN_TIMEOUT",
@@ -57,8 +58,10 @@ class OnePoller:
     """One per process; guards any number of bots.
 
     Args:
-        store: `file:///DIRECTORY`, or a store object; default: the directory (`ONEPOLLER_STORE`).
-        state_dir: the directory of the file store (`ONEPOLLER_STATE_DIR`).
+        store: `file:///DIRECTORY`, a server's URL (`redis://HOST`), or a store object; default: the
+            directory (`ONEPOLLER_STORE`).
+        state_dir: the directory of the file store, and of the lock files that tell of a death on this host
+            where the store is a server (`ONEPOLLER_STATE_DIR`).
         metrics: `HOST:PORT` for /metrics, /healthz, /readyz, /status; off by default (`ONEPOLLER_METRICS`).
         log_format: `text` or `json`: log to stderr by ourselves; default: your logging
             (`ONEPOLLER_LOG_FORMAT`).
@@ -260,6 +263,7 @@ class OnePoller:
                     "bot_id": guard.bot_id,
                     "role": guard.state.role.label,
                     "term": guard.grant.term if guard.grant else None,
+                    "claim": str(guard.certainty) if guard.certainty else None,
                     "last_poll": guard.last_poll or None,
                     "conflicts": guard.conflicts,
                     "episode": str(guard.state.episode.kind) if guard.state.episode else None,

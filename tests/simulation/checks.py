@@ -96,7 +96,7 @@ def _two_of_ours(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         was_closed = stage.world.closed_at.get(first.connection, math.inf) <= overlap.at
         was_spoiled = any(
             name == first.poller and start <= overlap.at <= end + DEAF_SLACK
-            for name, start, end in (*stage.spoiled, *stage.storeless)
+            for name, start, end in stage.spoiled
         )
         if not was_closed and not was_spoiled:
             yield f"{second.poller} polled beside {first.poller} at {overlap.at:.3f} s"

@@ -116,7 +116,7 @@ def store_trouble(stage: Stage) -> None:
         stays = stage.random.uniform(1, 30)
         struck = stage.random.sample(lives, stage.random.randint(1, len(lives)))
         stage.world.at(at, _strike, stage, struck, stage.random.random() < 0.7)
-        # Its poll stays open at its deadline; what it brings is dropped.
+        # Its poll ends before its deadline, and leaves a ghost.
         stage.storeless += [(life.name, at, at + stays + SILENT) for life in struck]
         stage.world.at(at + stays, _heal, struck)
         # A holder stands by at its deadline; a peer that reaches the store takes over after the lease.

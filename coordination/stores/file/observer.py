@@ -24,7 +24,7 @@ from onepoller.coordination.stores.seam import Liveness
 
 _GONE = frozenset({errno.ENOENT, errno.ELOOP, errno.ENOTDIR, errno.ESTALE})
 # Read-only, so that no probe wakes those who watch for files that were closed after writing.
-_PROBE = (
+PROBE = (
     os.O_RDONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
 )
 
@@ -82,7 +82,7 @@ class Observer:
     def has_ended(self, name: str) -> bool:
         """A hint by file name alone: the lock is free, or there is no such file."""
         try:
-            descriptor = os.open(self._path(name), _PROBE)
+            descriptor = os.open(self._path(name), PROBE)
         except OSError:
             return True
         try:
@@ -99,7 +99,7 @@ class Observer:
     def _file_of(self, row: SessionRow) -> Iterator[int | None]:
         """The session's file, open; None if missing or replaced. Raises OSError where we cannot know."""
         try:
-            descriptor = os.open(self._path(row.id), _PROBE)
+            descriptor = os.open(self._path(row.id), PROBE)
         except OSError as error:
             if error.errno not in _GONE:
                 raise

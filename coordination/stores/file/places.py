@@ -19,6 +19,8 @@ class Places:
     directory: Path
     group: int | None = None
     """The group that shares the directory, where one does."""
+    folder: str = "sessions"
+    """Where in it the session files lie."""
 
     @property
     def database(self) -> Path:
@@ -34,7 +36,7 @@ class Places:
     @property
     def sessions(self) -> Path:
         """The directory of session files: what is watched, so nothing else lies in it."""
-        return self.directory / "sessions"
+        return self.directory / self.folder
 
     @property
     def set_up(self) -> Path:

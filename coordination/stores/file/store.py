@@ -23,13 +23,14 @@ from onepoller.coordination.stores.file import fitness, reading, rebuild, writin
 from onepoller.coordination.stores.file.connection import Replaced
 from onepoller.coordination.stores.file.database import Database
 from onepoller.coordination.stores.file.fork import forks
+from onepoller.coordination.stores.file.hearing import has_inotify
 from onepoller.coordination.stores.file.marks import inode_at
 from onepoller.coordination.stores.file.observer import Observer
 from onepoller.coordination.stores.file.rows import SessionRow
 from onepoller.coordination.stores.file.session import FileSession
 from onepoller.coordination.stores.file.session_file import Content, SessionFile
 from onepoller.coordination.stores.file.system_errors import system_errors
-from onepoller.coordination.stores.file.watch import Watch, has_inotify
+from onepoller.coordination.stores.file.watch import Watch
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.records import identity_of, identity_text
 from onepoller.coordination.stores.seam import (

@@ -1,47 +1,26 @@
-"""Waiting for changes: one inotify watch on the session files, and a slow look behind it.
+"""Waiting for changes: what is heard of the session files (`hearing`), and a slow look behind it.
 
-A process that ends closes its session file, and so does whoever wakes another: the name says whom it is
-about. Our own: we are called; another's: it may be dead. The close event comes before the kernel drops the
-lock, so one that is not free yet is looked at again within a few milliseconds. Without inotify (another
-platform, no instance left) only the slow look remains.
+Without inotify (another platform, no instance left) only the slow look remains.
 """
 
 from __future__ import annotations
 
 import asyncio
-import importlib.util
-import os
 import random
 import sqlite3
-import sys
-from collections.abc import AsyncIterator, Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import SessionId
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.file import writing
 from onepoller.coordination.stores.file.connection import Replaced
+from onepoller.coordination.stores.file.hearing import Hearing
 from onepoller.coordination.stores.file.observer import Observer
 from onepoller.coordination.stores.file.rows import SessionRow
 from onepoller.coordination.stores.file.session import FileSession
 from onepoller.coordination.stores.seam import Change, Liveness
-
-if TYPE_CHECKING:
-    from inotify_simple import INotify
-
-_LOOK_AGAIN = (0.0005, 0.001, 0.0015, 0.002)
-_EVENTS = 16 * 1024
-"""Bytes of events taken at once; where more wait, the loop calls again."""
-_OVERFLOW = 0x4000
-"""IN_Q_OVERFLOW: the kernel dropped events, so it could be anything."""
-
-
-def has_inotify() -> bool:
-    """Whether a watch can be event-driven here."""
-    return sys.platform == "linux" and importlib.util.find_spec("inotify_simple") is not None
 
 
 class Watch:
@@ -67,7 +46,8 @@ class Watch:
 
     async def run(self, sessions: Path) -> AsyncIterator[Change]:
         """Yield at once, so that what happened since the last read is not missed, and then on each change."""
-        with self._listening(sessions):
+        hearing = Hearing(self._changes, own=self._session.id, has_ended=self._observer.has_ended)
+        with hearing.on(sessions) as self.is_event_driven:
             self._look()
             yield Change()
             due = self._next_look()
@@ -81,38 +61,6 @@ class Watch:
 
     def _next_look(self) -> float:
         return self._loop.time() + self._slow_look * random.uniform(0.8, 1.2)
-
-    @contextmanager
-    def _listening(self, sessions: Path) -> Iterator[None]:
-        inotify = _inotify_on(sessions)
-        self.is_event_driven = inotify is not None
-        if inotify is None:
-            yield
-            return
-        pid = os.getpid()
-        try:
-            self._loop.add_reader(inotify.fileno(), self._hear, inotify)
-            yield
-        finally:
-            if os.getpid() == pid:  # a forked child shares the loop's epoll, and would make its parent deaf
-                self._loop.remove_reader(inotify.fileno())
-            inotify.close()
-
-    def _hear(self, inotify: INotify) -> None:
-        import inotify_simple  # noqa: PLC0415  # Linux only
-
-        # Not `inotify.read`, which first asks the kernel how much there is.
-        for event in inotify_simple.parse_events(os.read(inotify.fileno(), _EVENTS)):  # type: ignore[no-untyped-call]  # no types
-            if event.mask & _OVERFLOW or event.name == self._session.id:
-                self._changes.put(Change())
-            else:
-                self._check(event.name, _LOOK_AGAIN)
-
-    def _check(self, name: str, again: tuple[float, ...]) -> None:
-        if self._observer.has_ended(name):
-            self._changes.put(Change(session=SessionId(name)))
-        elif again:
-            self._loop.call_later(again[0], self._check, name, again[1:])
 
     def _look(self) -> list[Change]:
         """What the slow look finds: commits, and the dead, again and again while they hold a claim."""
@@ -142,21 +90,3 @@ def _sessions(reader: sqlite3.Connection) -> list[SessionRow]:
 def _holders(reader: sqlite3.Connection) -> set[SessionId]:
     pairs = reader.execute("SELECT DISTINCT holder, heir FROM claims")
     return {name for pair in pairs for name in pair if name is not None}
-
-
-def _inotify_on(sessions: Path) -> INotify | None:
-    """A watch on the directory, or None where there is none to be had."""
-    if not has_inotify():
-        return None
-    import inotify_simple  # noqa: PLC0415  # Linux only
-
-    try:
-        inotify = inotify_simple.INotify(nonblocking=True)  # type: ignore[no-untyped-call]  # no types
-    except OSError:  # no instance left for this user, or a kernel without it
-        return None
-    try:
-        inotify.add_watch(sessions, inotify_simple.flags.CLOSE_WRITE)  # type: ignore[no-untyped-call]  # no types
-    except OSError:  # no watch left, or no directory
-        inotify.close()
-        return None
-    return inotify

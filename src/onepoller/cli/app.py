@@ -29,11 +29,20 @@ app = typer.Typer(
 )
 
 StoreOption = Annotated[
-    str | None, typer.Option("--store", metavar="URL", help="file:///DIRECTORY; default: ONEPOLLER_STORE.")
+    str | None,
+    typer.Option(
+        "--store",
+        metavar="URL",
+        help="file:///DIRECTORY, or a server, such as redis://HOST; default: ONEPOLLER_STORE.",
+    ),
 ]
 StateDirOption = Annotated[
     Path | None,
-    typer.Option("--state-dir", metavar="DIRECTORY", help="Default: ONEPOLLER_STATE_DIR, else yours."),
+    typer.Option(
+        "--state-dir",
+        metavar="DIRECTORY",
+        help="The store, or this host's lock files beside a server; default: ONEPOLLER_STATE_DIR.",
+    ),
 ]
 BotArgument = Annotated[
     int, typer.Argument(metavar="BOT_ID", min=1, help="The digits before the colon of the token.")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import time
 from datetime import datetime
 from pathlib import Path
@@ -12,8 +13,12 @@ from rich.console import Console
 from rich.table import Table
 
 from onepoller.cli.reading import BotView, chosen_store, read_store, views
+from onepoller.coordination.events import Certainty
 from onepoller.coordination.identity import short_term
 from onepoller.coordination.stores.seam import Liveness, SessionRecord
+
+LATE = 0.6
+"""Share of the lease: two of its three beats have not come."""
 
 
 def show(bots: list[int], *, store: str | None, state_dir: Path | None, as_json: bool) -> None:
@@ -68,11 +73,24 @@ def _state(view: BotView) -> str:
     if view.holder.liveness is not Liveness.ALIVE:
         return f"holder is {view.holder.liveness}"
     role = view.report.role.label if view.report else "polling"
+    if _certainty(view) is not Certainty.HELD:
+        role = f"{role}, silent for {view.holder.silence:.0f} s, so its claim is {_certainty(view)}"
     episode = view.claim.episode
     if episode is None:
         return role
     detail = f" ({episode.detail})" if episode.detail else ""
     return f"{role}, {episode.kind}{detail} since {_clock(episode.since)}"
+
+
+def _certainty(view: BotView) -> Certainty | None:
+    """How sure the holder can be of its claim, seen from here: by its last beat."""
+    holder = view.holder
+    if holder is None:
+        return None
+    silence = holder.silence if holder.silence < math.inf else 0.0  # the store cannot say
+    if holder.liveness is not Liveness.ALIVE or silence >= holder.lease:
+        return Certainty.LOST
+    return Certainty.UNCERTAIN if silence > LATE * holder.lease else Certainty.HELD
 
 
 def _who(record: SessionRecord) -> str:
@@ -96,6 +114,7 @@ def _as_data(view: BotView) -> dict[str, Any]:
         "term": claim.term,
         "since": claim.since or None,
         "state": _state(view),
+        "claim": _certainty(view),
         "role": view.report.role.label if view.report else None,
         "last_poll": (view.report.last_poll or None) if view.report else None,
         "conflicts": view.report.conflicts if view.report else None,

@@ -171,6 +171,7 @@ class Program:
                 self.handler.quits = True
             case "block":
                 time.sleep(float(words[1]))
+                say(unblocked=True)
             case "hang":
                 self.handler.hangs = True
             case "twice":

@@ -205,13 +205,18 @@ class Bots:
         )
 
     def environment(self, settings: dict[str, object]) -> dict[str, str]:
-        """The environment of a bot: these settings, no others, no proxy."""
+        """The environment of a bot: these settings, no others, no proxy.
+
+        With a store on a server and `state_dir=None` it is on a host of its own.
+        """
         kept = {
             n: v
             for n, v in os.environ.items()
             if not n.startswith("ONEPOLLER_") and not n.lower().endswith("_proxy")
         }
         named = {"state_dir": self.state, "lease": 2} | settings
+        if "store" in settings and named["state_dir"] is None:
+            named["state_dir"] = self._folder / f"host of {settings.get('label')}"
         return (
             kept
             | {"PYTHONPATH": str(ROOT)}

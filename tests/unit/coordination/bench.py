@@ -11,7 +11,7 @@ from onepoller.coordination import call, events
 from onepoller.coordination.call import Steps
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.crossing import Crossing
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Certainty
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
@@ -56,6 +56,8 @@ class FakeClaims:
         self.said: list[Any] = []
         self.futures: list[Future[bool]] = []
         self.noted: list[Episode | None] = []
+        self.certainty = Certainty.HELD
+        self.holds_on = False
 
     def _future(self, *said: Any) -> Future[bool]:
         self.said.append(said)
@@ -72,6 +74,10 @@ class FakeClaims:
     def let_go(self, guard: Guard, cause: Cause) -> None:
         self.said.append(("let_go", cause))
         guard.lost(cause)
+
+    def stand_by(self, guard: Guard) -> None:
+        self.said.append(("stand_by",))
+        guard.lost(Cause.STORE)
 
     def is_awaited(self, _bot_id: BotId) -> Future[bool]:
         return self._future("is_awaited")

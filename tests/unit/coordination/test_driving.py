@@ -12,7 +12,7 @@ import pytest
 from onepoller.coordination import driving, events
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.crossing import Crossing
-from onepoller.coordination.events import Cause
+from onepoller.coordination.events import Cause, Certainty
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
@@ -60,6 +60,11 @@ class Claims:
         future: Future[bool] = Future()
         future.set_result(self.is_waited_for)
         return future
+
+    certainty = Certainty.HELD
+    holds_on = False
+
+    def stand_by(self, _guard: Guard) -> None: ...
 
     def pass_on(self, _guard: Guard) -> None: ...
 

@@ -786,3 +786,53 @@ def test_an_episode_that_came_with_the_claim_is_not_told_as_standing_by_again() 
     bench.guard.conflict_met(RIVAL.text, 2.0)
 
     assert [(e.since, e.stands_by) for e in bench.claims.noted if e] == [(9.0, False), (9.0, True)]
+
+
+def test_the_late_reply_to_a_caller_whose_loop_was_blocked_is_dropped() -> None:
+    """Nothing could end its poll; the first thing that runs afterwards is the look at the deadline."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.session.deadline = bench.now + 9.0
+    bench.later(8.8)
+    bench.guard.lost(Cause.STORE)  # the runner's thread is not blocked
+    bench.later(6.2)
+
+    assert isinstance(steps.send(batch(5, 6)), Await)
+    assert bench.claims.said == [("confirm",)]
+    assert isinstance(steps.send(False), Await), "it waits for the claim"
+    assert [(e.count, e.reason) for e in bench.of(events.UpdatesDropped)] == [(2, events.Dropped.STALE_OWNER)]
+
+
+def test_a_reply_that_comes_after_the_claim_has_come_back_in_another_grant_is_dropped() -> None:
+    """A successor may have been between the two."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.session.deadline = bench.now + 9.0
+    bench.later(15.0)
+    bench.guard.lost(Cause.STORE)
+    assert isinstance(steps.send(batch(5, 6)), Await)
+    bench.grant(term=3)
+    steps.send(True)
+
+    assert [e.count for e in bench.of(events.UpdatesDropped)] == [2]
+
+
+def test_while_it_holds_on_a_reply_is_handed_over_though_the_deadline_has_passed() -> None:
+    """Only on a server: the file store is asked, and its answer counts."""
+    for fence_wait, handed in ((10.0, True), (0.0, False)):
+        bench = Bench()
+        bench.session.fence_wait = fence_wait
+        bench.grant()
+        steps = bench.call(timeout=50.0)
+        next(steps)
+        bench.session.deadline = bench.now
+        bench.session.is_ours = False
+        bench.claims.holds_on = True
+        if handed:
+            assert result(steps, batch(5)) == batch(5)
+        else:
+            assert isinstance(steps.send(batch(5)), Await)

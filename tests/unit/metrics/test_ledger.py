@@ -12,7 +12,7 @@ import pytest
 
 from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause, ClaimEvent, Dropped, Event, Outcome
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Event, Outcome
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import Role
 from onepoller.metrics import Ledger, catalogue
@@ -54,6 +54,11 @@ def opened(kind: Kind) -> events.EpisodeOpened:
 def closed(kind: Kind, resolution: str) -> events.EpisodeClosed:
     """Make the end of an episode."""
     return events.EpisodeClosed(bot_id=BOT, kind=kind, resolution=resolution, seconds=20.0, conflicts=3)
+
+
+def sure(certainty: Certainty) -> events.CertaintyChanged:
+    """Make a change of certainty of five claims."""
+    return events.CertaintyChanged(certainty=certainty, was=Certainty.HELD, claims=5)
 
 
 def test_every_counter_is_zero_before_anything_happens(ledger: Ledger) -> None:
@@ -122,6 +127,11 @@ def test_every_counter_is_zero_before_anything_happens(ledger: Ledger) -> None:
         ([events.SessionOpened(session="s", store="file", lease=10.0)], catalogue.LEASE_TTL, (), 10.0),
         ([events.SessionOpened(session="s", store="file", lease=10.0)], catalogue.SESSIONS_OPENED, (), 1),
         ([events.SessionLost(reason="ended")], catalogue.SESSIONS_LOST, (), 1),
+        ([claim(ClaimEvent.ACQUIRED)], catalogue.CLAIMS, ("held",), 1),
+        ([claim(ClaimEvent.ACQUIRED), sure(Certainty.UNCERTAIN)], catalogue.CLAIMS, ("uncertain",), 1),
+        ([claim(ClaimEvent.ACQUIRED), sure(Certainty.UNCERTAIN)], catalogue.CLAIMS, ("held",), 0),
+        ([sure(Certainty.LOST), claim(ClaimEvent.EXPIRED)], catalogue.CLAIMS, ("lost",), 5),
+        ([sure(Certainty.LOST), sure(Certainty.HELD)], catalogue.CLAIMS, ("lost",), 0),
     ],
 )
 def test_an_event_is_counted(

@@ -9,7 +9,7 @@ import pytest
 
 from onepoller.coordination import events
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.events import Cause, ClaimEvent, Dropped, Event, Outcome
+from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Dropped, Event, Outcome
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.metrics.sentences import reminder, sentence
@@ -53,6 +53,18 @@ def opened(kind: Kind, *, policy: str = "hold", detail: str = "") -> events.Epis
 def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
     """Make a start-up call that was answered here."""
     return events.WebhookCallGuarded(bot_id=BOT, answer=answer, detail=detail)
+
+
+def certain(
+    certainty: Certainty,
+    *,
+    was: Certainty = Certainty.UNCERTAIN,
+    claims: int = 3,
+    left: float = 0.0,
+    holds: bool = False,
+) -> events.CertaintyChanged:
+    """Make a change of certainty."""
+    return events.CertaintyChanged(certainty=certainty, was=was, claims=claims, left=left, holds=holds)
 
 
 @pytest.mark.parametrize(
@@ -207,6 +219,34 @@ def guarded(answer: str, detail: str = "") -> events.WebhookCallGuarded:
         ),
         (events.StoreTrouble(text="no space left."), "WARNING the store is in trouble: no space left."),
         (events.StoreTrouble(text=""), "WARNING the store is well again"),
+        (
+            certain(Certainty.UNCERTAIN, left=5.6),
+            "INFO claims of 3 bots uncertain: a heartbeat failed. I poll on until my deadline, for 6 s",
+        ),
+        (
+            certain(Certainty.LOST),
+            (
+                "WARNING claims of 3 bots lost: the store did not answer until my deadline. "
+                "I stand by until it does, and another instance may take them"
+            ),
+        ),
+        (
+            certain(Certainty.LOST, holds=True),
+            (
+                "WARNING claims of 3 bots lost: the store did not answer until my deadline. "
+                "I poll on, as told, until I see somebody else poll"
+            ),
+        ),
+        (certain(Certainty.HELD), "INFO claims of 3 bots: the store answers again"),
+        (certain(Certainty.HELD, was=Certainty.LOST), "WARNING claims of 3 bots: the store answers again"),
+        (
+            certain(Certainty.UNCERTAIN, claims=0, left=6.0),
+            "DEBUG claims of 0 bots uncertain: a heartbeat failed. I poll on until my deadline, for 6 s",
+        ),
+        (
+            events.HoldEnded(bot_id=BOT),
+            "WARNING bot 42: somebody else polls it while the store is away, so I stand by until it answers",
+        ),
         (
             events.SessionOpened(session="s", store="file", lease=10.0),
             "INFO instances meet in file, lease 10 s",

@@ -82,4 +82,4 @@ class TestFileStoreWithoutInotify(TestFileStore):
 
     @pytest.fixture(autouse=True)
     def _deaf(self, monkeypatch: pytest.MonkeyPatch) -> None:
-        monkeypatch.setattr("onepoller.coordination.stores.file.watch.has_inotify", lambda: False)
+        monkeypatch.setattr("onepoller.coordination.stores.file.hearing.has_inotify", lambda: False)

@@ -93,7 +93,12 @@ ACCOUNTS: Mapping[Cause, Account] = {
     Cause.STORE_TROUBLE: Account(
         level=Level.PROBLEM,
         title="The store is in trouble, so who polls may be out of date here.",
-        advice=("Do as the sentence says. Whoever holds a bot polls on meanwhile.",),
+        advice=(
+            (
+                "Do as the sentence says. Whoever holds a bot polls on meanwhile; where the store is a "
+                "server, until its deadline, within the lease."
+            ),
+        ),
     ),
     Cause.WEBHOOK: Account(
         level=Level.PROBLEM,
