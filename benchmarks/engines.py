@@ -32,7 +32,9 @@ from onepoller.testing.botapi import conflicts
 LEASE = 2.0
 """Seconds; etcd knows no shorter one."""
 FILE = "file"
-CONTENDERS = (FILE, *PLACES, *LOCKS)
+ONE_HOST = "Redis, one host"
+"""The same with one directory: the kernel tells who is dead."""
+CONTENDERS = (FILE, *PLACES, ONE_HOST, *LOCKS)
 BOTS = {how: 4_400_001 + place for place, how in enumerate(CONTENDERS)}
 PHASE = (0.03, 0.13)
 """Seconds between two contenders: what one of them does is over by then, or only waits."""
@@ -78,17 +80,20 @@ def _store(how: str, servers: Servers, folder: Path) -> str:
         return f"file://{folder / 'shared'}"
     if how in LOCKS:
         return servers.place(ON[how]).control
+    if how == ONE_HOST:
+        return f"{servers.place('Redis').url}prefix=one-host"
     return f"{servers.place(how).url}prefix=bench"
 
 
 def _bot(how: str, store: str, names: itertools.count[int], control: Control, folder: Path) -> Program:
     name = f"{how}-{next(names)}".replace(" ", "-")
-    for directory in (folder / name, folder / "shared"):
-        directory.mkdir(mode=0o700, exist_ok=True)
+    (folder / "shared").mkdir(mode=0o700, exist_ok=True)
+    host = folder / (how if how == ONE_HOST else name)
+    host.mkdir(mode=0o700, exist_ok=True)
     return Program(
         "engine_bot.py",
         *("--how", how if how in LOCKS else "onepoller", "--store", store, "--lease", str(LEASE)),
-        *("--directory", str(folder / name), "--url", control.url, "--name", name),
+        *("--directory", str(host), "--url", control.url, "--name", name),
         environment={"BENCHMARK_TOKEN": f"{BOTS[how]}:{SECRET}"},
     )
 
@@ -188,7 +193,8 @@ def table(measured: Mapping[str, Any]) -> Rows:
             continue
         falls = (of["handover_ms"], of["killed_ms"], of["frozen_ms"])
         figures = [cell for samples in falls for cell in _cells(samples)]
-        rows.append((how, *figures, ", ".join(str(len(samples)) for samples in falls)))
+        again = f"; {of['repeated']} told again" if of["repeated"] else ""
+        rows.append((how, *figures, ", ".join(str(len(samples)) for samples in falls) + again))
     figures = [number(value) for both in CLIENT_GO.values() for value in both]
     rows.append(("client-go's defaults, documented, not run", *figures, ""))
     return rows
