@@ -102,6 +102,31 @@ def test_a_move_from_a_directory_to_a_server(
         assert "Traceback" not in bot.log
 
 
+def test_what_the_old_instance_has_in_hand_does_not_come_again(
+    telegram: Telegram, bots: Bots, tmp_path: Path
+) -> None:
+    """Told to hand over while it works, it never tells Telegram how far it came: the new instance does."""
+    directory, other = (f"file://{tmp_path / name}" for name in ("old", "new"))
+    old = bots.bare("old", "--work", "1", store=directory, state_dir=None)
+    telegram.wait_parked("old")
+
+    with moving(bots, directory, other) as move:
+        move.wait_said("held in")
+        new = bots.bare("new", store=other, state_dir=None)
+        wait_standby(new)
+        (in_hand,) = telegram.push()
+        telegram.wait_for(lambda row: in_hand.update_id in row.update_ids)
+        old.tell("hand_over")
+        move.wait_said("moved")
+        (later,) = telegram.push()
+        new.wait_handled([later.update_id or 0])
+        old.kill()
+        assert move.end() == 0
+
+    assert (old.handled, new.handled) == ([in_hand.update_id], [later.update_id])
+    assert conflicts(telegram.rows()) == []
+
+
 def test_nothing_to_move_is_said_in_a_sentence(bots: Bots, tmp_path: Path) -> None:
     """No traceback, exit code 2."""
     directory, other = (f"file://{tmp_path / name}" for name in ("old", "new"))
