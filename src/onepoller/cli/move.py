@@ -11,7 +11,6 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -66,6 +65,10 @@ class Move:
         self._new = new
         self._in_old = _instance(old)
         self._in_new = _instance(new)
+        self._asking: set[BotId] = set()
+        self._offsets: dict[BotId, Offset | None] = {}
+        """How far the last instance in the old store came."""
+        self._turn = asyncio.Lock()
         self._moved: set[BotId] = set()
 
     async def run(self) -> int:
@@ -117,10 +120,18 @@ class Move:
             _say(f"bot {bot_id}: moved; end this command when no old instance can start again")
 
     async def _acknowledged(self, bot_id: BotId) -> Offset | None:
-        while True:
-            with suppress(StoreUnavailable):
-                return (await self._old.make().read({bot_id})).claims[bot_id].offset
-            await asyncio.sleep(ASK_AGAIN)
+        """Ask the old store; where thousands are left at once, one question is for all that wait for it."""
+        self._asking.add(bot_id)
+        async with self._turn:
+            while bot_id in self._asking:
+                try:
+                    claims = (await self._old.make().read(frozenset(self._asking))).claims
+                except StoreUnavailable:
+                    await asyncio.sleep(ASK_AGAIN)
+                    continue
+                self._asking.difference_update(claims)
+                self._offsets.update((claim.bot_id, claim.offset) for claim in claims.values())
+        return self._offsets[bot_id]
 
 
 def _instance(chosen: Chosen) -> OnePoller:
