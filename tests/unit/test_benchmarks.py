@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -241,6 +242,62 @@ def test_a_thread_for_each_bot_would_be_seen(bench: Any, measured: dict[str, Any
     bars = {bar.name: bar.measured for bar in bench.fleet.bars(fleet)}
 
     assert bars["threads of 10,000 bots more than of one"] == 10_000
+
+
+class Said:
+    """A program of a benchmark that says what the test wrote down; None: nothing in time."""
+
+    def __init__(self, bench: Any, name: str, *claimed: float | None) -> None:
+        self.arguments = {"--name": name}
+        self.told: list[str] = []
+        self.ended = False
+        self._silent = bench.engine_pair.Silent
+        self._claimed = list(claimed)
+
+    def tell(self, line: str) -> None:
+        """Note it."""
+        self.told.append(line)
+
+    def hear(self, _key: str, *, timeout: float = 0.0) -> float:
+        """The next thing."""
+        said = self._claimed.pop(0)
+        if said is None:
+            raise self._silent(f"nothing in {timeout:g} s")
+        return said
+
+    def end(self) -> None:
+        """Note it."""
+        self.ended = True
+
+
+def pair_of(bench: Any, *programs: Said) -> Any:
+    """Make up a pair that starts these, and holds with the first."""
+    coming = iter(programs)
+    pair = bench.engine_pair.Pair(lambda: next(coming))
+    pair.await_holder()
+    return pair
+
+
+def test_a_holder_that_took_the_bot_back_is_told_again(bench: Any) -> None:
+    """What the standby said when it had been the holder is not its answer."""
+    later = time.monotonic() + 100
+    holder, standby = Said(bench, "one", 1.0), Said(bench, "two", 5.0, None, later)
+    pair = pair_of(bench, holder, standby)
+
+    seconds, orders = pair.hand_over()
+
+    assert (holder.told, orders, pair.holder) == (["hand over", "hand over"], 2, "two")
+    assert seconds == pytest.approx(100, abs=5)
+
+
+def test_who_does_not_follow_a_frozen_holder_in_time_follows_a_dead_one(bench: Any) -> None:
+    """There is no figure, and the next round has a holder and a standby."""
+    holder, standby, third = Said(bench, "one", 1.0), Said(bench, "two", None, 7.0), Said(bench, "three")
+    pair = pair_of(bench, holder, standby, third)
+    pair.fell(lambda _: None)
+
+    assert pair.follow(within=1.0) is None
+    assert (holder.ended, pair.holder) == (True, "two")
 
 
 def test_a_server_that_is_missing_is_a_row_that_says_so(bench: Any, measured: dict[str, Any]) -> None:
