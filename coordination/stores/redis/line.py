@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 from redis import exceptions
@@ -12,6 +14,8 @@ from onepoller.coordination.stores.redis.place import Place
 from onepoller.coordination.stores.redis.scripts import TEXTS, Script
 from onepoller.coordination.stores.redis.server import SECTIONS, Server
 
+_CLOSING = 0.1
+"""Seconds."""
 Command = Sequence[str | bytes | int]
 
 
@@ -61,8 +65,10 @@ class Line:
         return reply[1].decode(), reply[2].decode()
 
     async def close(self) -> None:
-        """Close it without a word."""
-        await self._connection.disconnect(nowait=True)
+        """Close it; with TLS that takes a word from the other end, which is not waited for if it is late."""
+        with suppress(exceptions.RedisError, OSError, TimeoutError):
+            async with asyncio.timeout(_CLOSING):
+                await self._connection.disconnect()
 
 
 def run(script: Script, keys: Sequence[str], *args: str | bytes | int) -> Command:

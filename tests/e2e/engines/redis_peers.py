@@ -4,15 +4,18 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import redis
 
+from onepoller.coordination.identity import SessionId
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.redis.place import Place
 from onepoller.coordination.stores.redis.store import RedisStore
+from onepoller.coordination.stores.seam import Change
 from onepoller.testing.store_contract.rig import Peer, identity
 from tests.e2e.engines.servers import Redis, Server, free_port
 
@@ -70,6 +73,15 @@ async def again(old: Peer) -> Peer:
     """Open the next session of a process whose session is over."""
     await old.store.close(old.session)
     return Peer(store=old.store, session=await old.store.open(identity()))
+
+
+async def hear_of(one: Peer, session: SessionId) -> None:
+    """Watch until something is told of this session."""
+    changes = cast("AsyncGenerator[Change, None]", one.store.watch(one.session))
+    async with aclosing(changes):
+        async for change in changes:
+            if change.session == session:
+                return
 
 
 def wait_wished(server: Server, prefix: str) -> None:
