@@ -16,10 +16,9 @@ _open: weakref.WeakKeyDictionary[Any, int] = weakref.WeakKeyDictionary()
 """Each connection's descriptor."""
 
 
-def note(connection: Any) -> None:
+def note(connection: Any, descriptor: int) -> None:
     """Look after a connection from now on, until it is closed or dropped."""
-    socket = connection._transport.get_extra_info("socket")  # noqa: SLF001  # the client names it nowhere else
-    _open[connection] = socket.fileno()
+    _open[connection] = descriptor
 
 
 def _abandon() -> None:

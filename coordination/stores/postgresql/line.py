@@ -41,11 +41,18 @@ class Line:
         async with self._linking:
             if self._link is None or not self._link.is_open:
                 self.drop()
-                link = await Link.open(self._target, self._names, lost=self._lost)
-                self._link = link
-                if not self._target.is_pooled:
-                    await link.listen(self._names.channel, self._heard_by_all, limit=self._limit)
+                self._link = await self._connected()
             return self._link
+
+    async def _connected(self) -> Link:
+        link = await Link.open(self._target, self._names, lost=self._lost)
+        if not self._target.is_pooled:
+            try:
+                await link.listen(self._names.channel, self._heard_by_all, limit=self._limit)
+            except BaseException:
+                link.drop()
+                raise
+        return link
 
     async def proved(self, own: PostgreSQLSession) -> Link:
         """The connection, on which this session holds its lock, and is not over. Raises SessionOver."""

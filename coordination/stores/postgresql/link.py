@@ -7,6 +7,7 @@ answer that comes late still counts. Whoever gives up on the connection drops it
 from __future__ import annotations
 
 import asyncio
+import select
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
 from typing import Any, TypeVar
@@ -27,6 +28,9 @@ OLDEST = 14
 
 _FRESH = 0.95
 """A connection that was not used for this part of a lease is not used any more."""
+
+_CLOSED = getattr(select, "POLLRDHUP", 0)
+"""Without it (another platform) a reset is still seen."""
 
 _T = TypeVar("_T")
 
@@ -53,6 +57,8 @@ class Link:
         self.pid = 0
         """Of the server's process, where a connection is one."""
         self._connection = connection
+        socket = connection._transport.get_extra_info("socket")  # noqa: SLF001  # the client names it nowhere else
+        self._descriptor = socket.fileno()
         self._target = target
         self._names = names
         self._turn = asyncio.Lock()
@@ -69,7 +75,7 @@ class Link:
                 server_settings={"application_name": "onepoller"},
             )
             link = cls(connection, target, names)
-            fork.note(connection)
+            fork.note(connection, link._descriptor)
             if lost is not None:
                 connection.add_termination_listener(lambda _: lost(link))
             try:
@@ -102,6 +108,14 @@ class Link:
         """As far as we know: the server ends one that was silent for a lease, and may be doing so now."""
         is_fresh = self._target.is_pooled or boot_clock() < self._used_at + _FRESH * self._target.lease
         return is_fresh and not self._connection.is_closed()
+
+    def is_cut(self) -> bool:
+        """Whether the other side has closed it, also where our loop has not got round to it. Any thread."""
+        if self._connection.is_closed():
+            return True
+        poll = select.poll()
+        poll.register(self._descriptor, _CLOSED)
+        return bool(poll.poll(0))
 
     async def ask(self, statement: str, *arguments: Any, limit: float) -> list[Any]:
         """The rows of one statement, in a transaction of its own."""

@@ -2,8 +2,9 @@
 
 A second connection stands in the queue for the neighbour's lock. When it gets it, the neighbour's connection
 is gone, and the server tells everybody; then it is the next one's turn. So there is one such connection for
-each process, however many there are, and one that notices each death. The wait is begun anew every few
-seconds: as long as a statement runs, the server's vacuum keeps what it could see.
+each process, however many there are, and one that notices each death. The wait is begun anew each second: as
+long as a statement runs, the server's vacuum keeps what it could see; and a wait for a lock that takes longer
+than `deadlock_timeout` is searched for deadlocks, and logged where `log_lock_waits` is on.
 """
 
 from __future__ import annotations
@@ -24,8 +25,8 @@ ORDER BY s.id < $1 DESC, s.id DESC LIMIT 1
 """
 _AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS found"
 _LIMIT = 3.0
-_LONGEST = 10.0
-"""Seconds of one wait, however long a lease is."""
+_LONGEST = 0.9
+"""Seconds of one wait, however long a lease is: less than the usual `deadlock_timeout`."""
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
 
@@ -61,6 +62,10 @@ class Ring:
         if session != self._own and (self._neighbour is None or self._is_nearer(session)):
             self._moved.set()
 
+    def missed(self) -> None:
+        """We may not have heard who came."""
+        self._moved.set()
+
     async def stop(self) -> None:
         """Wait no more."""
         self._task.cancel()
@@ -90,14 +95,17 @@ class Ring:
             link.drop()
 
     async def _turn(self, link: Link) -> bool:
-        """Wait for one neighbour, until it is silent, a nearer one comes, or a lease has passed."""
-        self._moved.clear()
-        rows = await link.ask(_NEIGHBOUR, self._own, list(self._passed), limit=_LIMIT)
-        self._neighbour = SessionId(rows[0]["id"]) if rows else None
-        if self._neighbour is None:
-            return False
-        await self._rehearse()
-        statement = link.answer(_AWAIT, self._neighbour, lock_key(self._neighbour), self._wait)
+        """Wait for one neighbour for a while, or until it is silent or a nearer one comes."""
+        if self._neighbour is None or self._moved.is_set():
+            self._moved.clear()
+            rows = await link.ask(_NEIGHBOUR, self._own, list(self._passed), limit=_LIMIT)
+            if not rows:
+                self._neighbour = None
+                return False
+            self._neighbour = SessionId(rows[0]["id"])
+            await self._rehearse()
+        neighbour = self._neighbour
+        statement = link.answer(_AWAIT, neighbour, lock_key(neighbour), self._wait)
         waiting = asyncio.ensure_future(link.within(statement, self._wait + _LIMIT))
         moved = asyncio.ensure_future(self._moved.wait())
         try:
@@ -106,9 +114,10 @@ class Ring:
                 await self._cancel(link.pid)
             found = (await waiting)[0]["found"]
             if found != "held":
-                self._passed.add(self._neighbour)
+                self._passed.add(neighbour)
+                self._neighbour = None
             if found == "silent":
-                self._silent(self._neighbour)
+                self._silent(neighbour)
             return True
         finally:
             waiting.cancel()

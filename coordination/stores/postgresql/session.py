@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from onepoller.coordination.identity import SessionId, boot_clock
+from onepoller.coordination.identity import BotId, SessionId, Term, boot_clock
 from onepoller.coordination.stores.engine import EngineSession
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.postgresql.link import Link
@@ -21,6 +21,13 @@ class PostgreSQLSession(EngineSession):
         self.rehearsed_on: Link | None = None
         self._reported = b""
         self._reported_at = sent_at
+
+    def has_claim(self, bot_id: BotId, term: Term) -> bool:
+        """Also a look at the connection: where it is cut, the lock may be free, and our loop may be slow."""
+        if not super().has_claim(bot_id, term):
+            return False
+        link = self.link
+        return link is None or not (link.pid and link.is_cut())
 
     def doubt(self) -> None:
         """Its lock may be free: deliver nothing until it is proved again."""

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import unquote, urlencode
@@ -10,7 +12,9 @@ from onepoller.coordination.errors import SettingsError
 from onepoller.coordination.stores.engine import Address
 
 _OURS = ("prefix", "mode")
-_TLS = ("sslmode", "sslrootcert", "sslcert", "sslkey")
+_FILES = ("sslrootcert", "sslcert", "sslkey")
+_TLS = ("sslmode", *_FILES)
+_TLS_MODES = ("disable", "allow", "prefer", "require", "verify-ca", "verify-full")
 _OPTIONS = (*_OURS, *_TLS, "host")
 MODES = ("connection", "pooler")
 
@@ -32,6 +36,7 @@ class Target:
         mode = address.options.get("mode", MODES[0])
         if mode not in MODES:
             raise SettingsError(f"store: mode must be connection or pooler, not {mode!r}.")
+        _check_tls(address.options)
         parts = address.parts
         socket_or_host = address.options.get("host") or parts.hostname
         arguments: dict[str, Any] = {
@@ -46,3 +51,12 @@ class Target:
             # The client takes these in a URL only; what is given beside it wins over the URL.
             arguments["dsn"] = f"postgresql:///?{urlencode(tls)}"
         return cls(shown=address.shown, lease=lease, is_pooled=mode == "pooler", arguments=arguments)
+
+
+def _check_tls(options: Mapping[str, str]) -> None:
+    mode = options.get("sslmode", "prefer")
+    if mode not in _TLS_MODES:
+        raise SettingsError(f"store: sslmode must be one of {', '.join(_TLS_MODES)}, not {mode!r}.")
+    for name in _FILES:
+        if name in options and not os.access(options[name], os.R_OK):
+            raise SettingsError(f"store: {name} names no file that can be read: {options[name]}.")

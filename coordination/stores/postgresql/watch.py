@@ -98,6 +98,8 @@ class Watch:
         """The connection is lost: get it again now, and look at everything."""
         self._is_lost = True
         self._changes.put(Change())
+        if self._ring is not None:
+            self._ring.missed()
 
     async def _look(self) -> list[Change]:
         was_lost, self._is_lost = self._is_lost, False

@@ -10,6 +10,7 @@ from typing import Any
 
 import asyncpg
 
+from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.postgresql import PostgreSQLStore, make
@@ -100,6 +101,18 @@ async def processes(url: str, count: int, *, lease: float = 10.0) -> AsyncIterat
         for process in made:
             if hasattr(process, "session"):
                 await process.close()
+
+
+async def beaten(process: Process) -> None:
+    """Beat until it is answered, as an instance does."""
+    async with asyncio.timeout(20):
+        while True:
+            try:
+                await process.store.beat(process.session)
+            except StoreUnavailable:
+                await asyncio.sleep(0.05)
+            else:
+                return
 
 
 async def run(url: str, statement: str) -> list[Any]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from types import SimpleNamespace
 from typing import cast
 
 from onepoller.coordination.identity import BotId, SessionId, Term, boot_clock, new_session_id
@@ -21,7 +22,7 @@ def session() -> PostgreSQLSession:
         SessionId("00000000000000ff"),
         lease=Lease.of(3600.0),
         sent_at=boot_clock(),
-        link=cast("Link", object()),
+        link=cast("Link", SimpleNamespace(pid=0)),
     )
     made.seen([Claim(bot_id=BOT, holder=made.id, term=Term(5))])
     return made

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+from urllib.parse import parse_qs
+
 import pytest
 
 from onepoller.coordination.errors import SettingsError
@@ -37,10 +40,15 @@ def test_a_socket_is_named_as_an_option() -> None:
     assert target("postgresql:///bots?host=/run/postgresql").arguments["host"] == "/run/postgresql"
 
 
-def test_the_clients_tls_options_are_passed_on() -> None:
+def test_the_clients_tls_options_are_passed_on(tmp_path: Path) -> None:
     """And nothing of ours with them."""
-    url = "postgresql://db.test/bots?prefix=one&mode=pooler&sslmode=verify-full&sslrootcert=/a%20b"
-    assert target(url).arguments["dsn"] == "postgresql:///?sslmode=verify-full&sslrootcert=%2Fa+b"
+    (tmp_path / "a b").touch()
+    options = f"prefix=one&mode=pooler&sslmode=verify-full&sslrootcert={tmp_path}/a%20b"
+    dsn = target(f"postgresql://db.test/bots?{options}").arguments["dsn"]
+    assert parse_qs(dsn.partition("?")[2]) == {
+        "sslmode": ["verify-full"],
+        "sslrootcert": [f"{tmp_path}/a b"],
+    }
 
 
 def test_a_pooler_is_asked_for() -> None:
@@ -51,7 +59,12 @@ def test_a_pooler_is_asked_for() -> None:
 
 @pytest.mark.parametrize(
     ("options", "says"),
-    [("mode=poolr", "mode must be connection or pooler"), ("lease=3", "knows no option 'lease'")],
+    [
+        ("mode=poolr", "mode must be connection or pooler"),
+        ("lease=3", "knows no option 'lease'"),
+        ("sslmode=on", "sslmode must be one of disable, "),
+        ("sslrootcert=/nowhere", "sslrootcert names no file that can be read"),
+    ],
 )
 def test_a_mistake_is_told(options: str, says: str) -> None:
     """Before anything is opened."""
