@@ -25,6 +25,8 @@ from onepoller.coordination.stores.etcd.refusal import LoginOld, refusal, unreac
 LIMIT = 5.0
 """Seconds for what is not a beat."""
 _CONNECTIONS = 16
+_IDLE = 30.0
+"""A connection that nobody uses is closed after so many seconds."""
 _TROUBLE = (httpx.HTTPError, OSError)
 """What TLS says after its handshake comes as an OSError."""
 
@@ -65,7 +67,7 @@ class Gateway:
     async def call(self, path: str, body: Mapping[str, Any], *, limit: float = LIMIT) -> dict[str, Any]:
         """One answer. Raises StoreUnavailable, StoreUnfit or LeaseGone."""
         content = json.dumps(body, separators=(",", ":")).encode()
-        known = self._revision
+        known = self.losses, self._revision
         try:
             await self._log_in(limit)
             answer = await self._post(path, content, limit)
@@ -73,7 +75,7 @@ class Gateway:
             await self._log_in(limit, again=True)
             answer = await self._post(path, content, limit)
         if path.startswith("kv/"):  # others are answered by a member alone, which may be behind
-            self._check(answer["header"], known)
+            self._check(answer["header"], *known)
         return answer
 
     @asynccontextmanager
@@ -137,7 +139,7 @@ class Gateway:
             self._transport = httpx.AsyncHTTPTransport(
                 verify=self._endpoints.tls or False,
                 trust_env=False,  # a proxy for the web is none for a store
-                limits=httpx.Limits(max_connections=_CONNECTIONS, max_keepalive_connections=_CONNECTIONS),
+                limits=httpx.Limits(max_connections=_CONNECTIONS, keepalive_expiry=_IDLE),
             )
             keep_in_children(self._transport)
         request = httpx.Request(
@@ -180,8 +182,13 @@ class Gateway:
     def _next(self) -> None:
         self._at = (self._at + 1) % len(self._endpoints.urls)
 
-    def _check(self, header: Mapping[str, str], known: int) -> None:
-        """`known`: the highest revision when the call was sent; what went beside it proves nothing."""
+    def _check(self, header: Mapping[str, str], losses: int, known: int) -> None:
+        """How many losses, and which highest revision, were known when the call was sent.
+
+        What went beside it proves nothing, and one loss that several calls meet is one.
+        """
+        if losses != self.losses:
+            return
         revision, cluster = int(header["revision"]), header["cluster_id"]
         if self.cluster and (revision < known or cluster != self.cluster):
             self.losses += 1

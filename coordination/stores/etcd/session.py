@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.stores.engine import EngineSession
 from onepoller.coordination.stores.etcd.wishes import OwnWishes
@@ -13,6 +14,11 @@ LARGE = 4096
 REPORT_EVERY = 30.0
 """A report of more than so many bytes, a hundred bots or so, is written once in so many seconds at most: etcd
 keeps what was written before until it is compacted."""
+
+
+def over(session: SessionId) -> SessionOver:
+    """The error to raise for a session that is over."""
+    return SessionOver(f"Session {session} is over; open a new one.")
 
 
 class EtcdSession(EngineSession):

@@ -25,7 +25,7 @@ from onepoller.coordination.stores.etcd.housekeeping import forget
 from onepoller.coordination.stores.etcd.keys import Keys
 from onepoller.coordination.stores.etcd.reading import Reading
 from onepoller.coordination.stores.etcd.refusal import LeaseGone
-from onepoller.coordination.stores.etcd.session import EtcdSession
+from onepoller.coordination.stores.etcd.session import EtcdSession, over
 from onepoller.coordination.stores.etcd.watch import Watch
 from onepoller.coordination.stores.etcd.words import (
     Json,
@@ -118,7 +118,8 @@ class EtcdStore:
             is_same = was_written_at(self._keys.beginning, begun_at)
             answer = await self._gateway.call("kv/txn", txn([is_same], writes))
             if answer.get("succeeded"):
-                await forget(self._gateway, self._keys, self._reading)
+                with suppress(StoreUnavailable):  # another one will do it
+                    await forget(self._gateway, self._keys, self._reading)
                 return session
 
     async def close(self, session: Session) -> None:
@@ -172,7 +173,7 @@ class EtcdStore:
         ]
         answer = await self._gateway.call("kv/txn", txn([exists(self._keys.alive(if_alive))], operations))
         if not answer.get("succeeded"):
-            raise SessionOver(f"Session {if_alive} is over; open a new one.")
+            raise over(if_alive)
 
     async def beat(self, session: Session, *, report: bytes = b"", confirm: bool = False) -> None:  # noqa: ARG002  # every beat proves it
         """Say that the session lives, and move its deadline: its lease is renewed, and its key is there."""
@@ -247,14 +248,14 @@ class EtcdStore:
     def _living(self, session: Session) -> EtcdSession:
         own = self._sessions.get(session.id)
         if own is None:
-            raise SessionOver(f"Session {session.id} is over; open a new one.")
+            raise over(session.id)
         if own.is_over or own.losses != self._gateway.losses:
             raise self._over(own)
         return own
 
     def _over(self, own: EtcdSession) -> SessionOver:
         own.end()
-        return SessionOver(f"Session {own.id} is over; open a new one.")
+        return over(own.id)
 
     def _seen(self, claims: Iterable[Claim]) -> None:
         news = list(claims)

@@ -10,19 +10,21 @@ from __future__ import annotations
 import asyncio
 import random
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import asynccontextmanager
 from typing import Any
 
-from onepoller.coordination.errors import OnepollerError, SessionOver, StoreUnavailable
+from onepoller.coordination.errors import OnepollerError, StoreUnavailable
 from onepoller.coordination.identity import SessionId, boot_clock
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
-from onepoller.coordination.stores.etcd.session import EtcdSession
+from onepoller.coordination.stores.etcd.session import EtcdSession, over
 from onepoller.coordination.stores.etcd.words import coded, end_of, get_all, kept, key_of, txn
 from onepoller.coordination.stores.seam import Change
 
 _OWN, _ENDS = "1", "2"
+HEAD_START = 0.25
+"""Seconds. What was written for others we look at so much later: whom it names comes first."""
 _LIMIT = 2.0
 """Seconds for a look, and for the stream to begin."""
 
@@ -72,7 +74,7 @@ class Watch:
             if was_quick and not (self._is_deaf or self._session.is_over):
                 raise StoreUnavailable(f"{self._gateway.shown} does not answer.")
         if not self._session.is_closed:
-            raise SessionOver(f"Session {self._session.id} is over; open a new one.")
+            raise over(self._session.id)
 
     def _next_look(self) -> float:
         pause = self._slow_look * random.uniform(0.8, 1.2)
@@ -96,8 +98,7 @@ class Watch:
             raise StoreUnavailable(f"{self._gateway.shown} does not answer.") from None
         finally:
             listener.cancel()
-            with suppress(asyncio.CancelledError):
-                await listener
+            await asyncio.wait([listener])
 
     async def _listen(self, begun: asyncio.Future[None]) -> None:
         try:
@@ -165,8 +166,10 @@ class Watch:
         missed = self._alive - revisions.keys()
         was_woken = revisions[self._session.id] > self._woken
         news = [Change(session=name) for name in missed]
-        if written != self._generation or was_woken:
+        if was_woken:
             news.append(Change())
+        elif written != self._generation:
+            self._loop.call_later(HEAD_START, self._changes.put, Change())
         if (missed or was_woken) and self._woken:
             self._is_deaf = True
         self._generation, self._woken = written, revisions[self._session.id]

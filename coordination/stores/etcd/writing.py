@@ -13,12 +13,11 @@ from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
 from onepoller.coordination.stores.etcd.refusal import LeaseGone
-from onepoller.coordination.stores.etcd.session import EtcdSession
+from onepoller.coordination.stores.etcd.session import EtcdSession, over
 from onepoller.coordination.stores.etcd.wishes import Part, part_text
 from onepoller.coordination.stores.etcd.words import Json, exists, has_version, nested, put, touch, txn
 from onepoller.coordination.stores.records import claim_text
@@ -30,7 +29,7 @@ MANY = 100
 """Claims, or other operations, in one transaction: etcd allows 128 operations."""
 PARTS = 16
 """Parts of the wishes in one transaction: those of many bots are large."""
-SIDE_BY_SIDE = 4
+SIDE_BY_SIDE = 8
 """Transactions under way at once."""
 
 
@@ -170,7 +169,7 @@ class Writing:
             answer = {}
         if not answer.get("succeeded"):
             session.end()
-            raise SessionOver(f"Session {session.id} is over; open a new one.")
+            raise over(session.id)
         return answer["responses"], int(answer["header"]["revision"])
 
 
