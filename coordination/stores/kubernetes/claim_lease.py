@@ -60,6 +60,10 @@ class ClaimLease:
         """Whether there is a Lease."""
         return bool(self.uid)
 
+    def is_later_than(self, other: ClaimLease) -> bool:
+        """Whether this is a later state of the same Lease. Resource versions of one Lease grow."""
+        return self.exists and self.uid == other.uid and int(self.version) > int(other.version)
+
     def body(self, names: Names, claim: Claim, *, holder: str, lease: float, now: float) -> Body:
         """The Lease to write for a claim: `holder` as people read it, the `lease` of sessions in seconds."""
         changes = claim.holder is not None and claim.holder != self.claim.holder and self.exists

@@ -14,15 +14,15 @@ from onepoller.coordination.errors import OnepollerError, StoreUnavailable
 from onepoller.coordination.identity import BotId, SessionId
 from onepoller.coordination.stores.kubernetes.body import name_of
 from onepoller.coordination.stores.kubernetes.claim_lease import ClaimLease
-from onepoller.coordination.stores.kubernetes.client import WRITERS, Client
+from onepoller.coordination.stores.kubernetes.client import PAGE, WRITERS, Client
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Missing
+from onepoller.coordination.stores.kubernetes.fresh import Fresh
 from onepoller.coordination.stores.kubernetes.names import Names
 from onepoller.coordination.stores.kubernetes.together import together
 from onepoller.coordination.stores.seam import Claim
 
-FEW = 20
-"""So many Leases are read one by one; where it is more, a list of all is quicker."""
-_TRIES = 3
+FEW = 4
+"""So many Leases are read one by one for each page that a list of all would bring."""
 
 
 class Claims:
@@ -36,23 +36,37 @@ class Claims:
         self._lease = lease
         self._who = who
         """What people are shown as the holder."""
+        self.fresh = Fresh()
         self._known: dict[BotId, ClaimLease] = {}
+        self._pages = 1
+        """Of the last list of all."""
 
-    async def read(self, bots: Collection[BotId] | None) -> dict[BotId, Claim]:
-        """The claims of these bots, or of all that have one."""
-        if bots is not None and len(bots) <= FEW:
+    async def read(self, bots: Collection[BotId] | None, *, trusting: bool) -> dict[BotId, Claim]:
+        """The claims of these bots, or of all that have one.
+
+        `trusting`: those that nobody has announced a change of are not read again.
+        """
+        if bots is None:
+            bots = list(await self._listed(self._names.bots))
+        else:
+            await self._refresh(self.fresh.stale(bots) if trusting else bots)
+        return {bot_id: self._known[bot_id].claim for bot_id in bots}
+
+    async def _refresh(self, bots: Collection[BotId]) -> None:
+        since = self.fresh.doubts
+        if len(bots) <= FEW * self._pages:
             await together([self.look(bot_id) for bot_id in bots])
         else:
             found = await self._listed(self._names.bots)
-            for bot_id in found.keys() if bots is None else bots:
-                self._known[bot_id] = found.get(bot_id) or ClaimLease.of(bot_id, None)
-            bots = list(found) if bots is None else bots
-        return {bot_id: self._known[bot_id].claim for bot_id in bots}
+            self._pages = 1 + len(found) // PAGE
+            for bot_id in bots:
+                if bot_id not in found:
+                    self._keep(ClaimLease.of(bot_id, None))
+        self.fresh.add(bots, since=since)
 
     async def held_by(self, session_id: SessionId) -> list[Claim]:
         """The claims of one session."""
         found = await self._listed(self._names.held_by(session_id))
-        self._known |= found
         return [known.claim for known in found.values() if known.claim.holder == session_id]
 
     async def is_named(self, session_id: SessionId) -> bool:
@@ -63,8 +77,7 @@ class Claims:
     async def look(self, bot_id: BotId) -> Claim:
         """The claim as the server has it now."""
         lease = await self._client.get(self._names.bot(bot_id))
-        known = self._known[bot_id] = ClaimLease.of(bot_id, lease)
-        return known.claim
+        return self._keep(ClaimLease.of(bot_id, lease)).claim
 
     async def write(
         self, claims: Sequence[Claim], *, may_write: Callable[[], Awaitable[None]]
@@ -97,39 +110,41 @@ class Claims:
 
     async def _write_one(self, expected: Claim, may_write: Callable[[], Awaitable[None]]) -> Claim | None:
         """One claim; `expected.version` is the version to write over. None: it is another one."""
-        bot_id, is_fresh = expected.bot_id, False
+        known = await self._known_at(expected)
+        if known is None:
+            return None
         wanted = replace(expected, version=expected.version + 1)
-        for _ in range(_TRIES):
-            known = self._known.get(bot_id)
-            if known is None and not expected.version:
-                known = ClaimLease.of(bot_id, None)  # where there is one all the same, the create is refused
-            if known is None or (known.claim.version != expected.version and not is_fresh):
-                await self.look(bot_id)
-                is_fresh = True
-                continue
-            if known.claim.version != expected.version:
-                # Ours all the same, where only the answer was lost (the first term is the server's).
-                is_ours = known.claim == wanted or known.claim == replace(wanted, term=known.first_term)
-                return known.claim if is_ours else None
-            await may_write()
-            if await self._send(known, wanted):
-                return self._known[bot_id].claim
-            await self.look(bot_id)
-            is_fresh = True
-        return None
-
-    async def _send(self, known: ClaimLease, wanted: Claim) -> bool:
+        await may_write()
         holder = self._who(wanted.holder) if wanted.holder is not None else ""
         lease = known.body(self._names, wanted, holder=holder, lease=self._lease, now=time.time())
+        since = self.fresh.doubts
         try:
-            if known.exists:
-                kept = await self._client.update(lease)
-            else:
-                kept = await self._client.create(lease)
-        except (Conflict, Missing):
-            return False
-        self._known[wanted.bot_id] = ClaimLease.of(wanted.bot_id, kept)
-        return True
+            kept = await (self._client.update(lease) if known.exists else self._client.create(lease))
+        except (Conflict, Missing) as refused:
+            # No look at each of thousands that somebody else has taken: the caller reads them all at once.
+            self.fresh.doubt([expected.bot_id])
+            is_doubtful = isinstance(refused, Conflict) and refused.may_be_ours
+            return await self._ours(wanted) if is_doubtful else None
+        made = ClaimLease.of(expected.bot_id, kept)
+        self._keep(made)
+        self.fresh.add([expected.bot_id], since=since)
+        return made.claim
+
+    async def _known_at(self, expected: Claim) -> ClaimLease | None:
+        """The Lease as the server is believed to have it, where it has the expected version."""
+        known = self._known.get(expected.bot_id)
+        if known is None and not expected.version:
+            return ClaimLease.of(expected.bot_id, None)  # where there is one, its creation is refused
+        if known is None or known.claim.version < expected.version:
+            await self.look(expected.bot_id)
+            known = self._known[expected.bot_id]
+        return known if known.claim.version == expected.version else None
+
+    async def _ours(self, wanted: Claim) -> Claim | None:
+        """The claim, where it is as we wrote it, and only the answer was lost."""
+        there = await self.look(wanted.bot_id)
+        first = self._known[wanted.bot_id].first_term
+        return there if there in (wanted, replace(wanted, term=first)) else None
 
     async def _listed(self, selector: str) -> dict[BotId, ClaimLease]:
         leases, _ = await self._client.list_all(selector)
@@ -137,7 +152,15 @@ class Claims:
         for lease in leases:
             bot_id = self._bot_of(name_of(lease))
             if bot_id is not None:
-                found[bot_id] = ClaimLease.of(bot_id, lease)
+                found[bot_id] = self._keep(ClaimLease.of(bot_id, lease))
+        return found
+
+    def _keep(self, found: ClaimLease) -> ClaimLease:
+        """Remember it, unless we know a later one: the answer to a read may come after that to a write."""
+        known = self._known.get(found.claim.bot_id)
+        if known is not None and known.is_later_than(found):
+            return known
+        self._known[found.claim.bot_id] = found
         return found
 
     def _bot_of(self, name: str) -> BotId | None:

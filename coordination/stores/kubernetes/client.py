@@ -18,7 +18,7 @@ import httpx
 from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.stores.kubernetes.access import Access
 from onepoller.coordination.stores.kubernetes.body import Body, name_of, version_of
-from onepoller.coordination.stores.kubernetes.failure import Expired, Missing, refusal, silent
+from onepoller.coordination.stores.kubernetes.failure import Conflict, Expired, Missing, refusal, silent
 from onepoller.coordination.stores.kubernetes.fork import keep_in_children
 
 WRITERS = 8
@@ -138,11 +138,15 @@ class Client:
         limit = limit or self._limit
         clock = asyncio.get_running_loop().time
         deadline = clock() + limit
+        was_sent = False
         while True:
             try:
-                answer = await self._send(method, path, query, content, limit)
+                answer, was_sent_twice = await self._send(method, path, query, content, limit)
             except httpx.TransportError as error:
                 raise silent(self._shown) from error
+            was_sent = was_sent or was_sent_twice
+            if answer.status_code == 409:
+                raise Conflict(may_be_ours=was_sent)
             if answer.status_code != 429:
                 return self._judge(answer.status_code, answer.content, verb)
             pause = _pause_of(answer)
@@ -152,8 +156,8 @@ class Client:
 
     async def _send(
         self, method: str, path: str, query: dict[str, str] | None, content: Any, limit: float
-    ) -> httpx.Response:
-        """One request; once more where a connection that was kept had been closed at the other end."""
+    ) -> tuple[httpx.Response, bool]:
+        """One request; once more, and true, where the connection that was kept broke."""
         for is_last in (False, True):
             if self._http is None:
                 self._http = self._open(connections=WRITERS + _SPARE)
@@ -166,7 +170,7 @@ class Client:
                     await answer.aread()
                 finally:
                     await answer.aclose()
-                return answer
+                return answer, is_last
             except httpx.PoolTimeout:
                 # A call that is cancelled while it connects may take its place in the pool along.
                 if self._http is http:

@@ -14,7 +14,14 @@ RIGHTS = "deploy/kubernetes/rbac.yaml"
 
 
 class Conflict(OnepollerError):
-    """409: another write came first, or the Lease exists already, or is no longer the same one."""
+    """409: another write came first, or the Lease exists already, or is no longer the same one.
+
+    `may_be_ours`: the request was sent twice, and the write that came first may have been its own.
+    """
+
+    def __init__(self, *, may_be_ours: bool = False) -> None:
+        super().__init__()
+        self.may_be_ours = may_be_ours
 
 
 class Missing(OnepollerError):

@@ -19,6 +19,7 @@ from onepoller.coordination.stores.kubernetes.body import LONGEST, RECORD, Body,
 from onepoller.coordination.stores.kubernetes.client import Client
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Missing
 from onepoller.coordination.stores.kubernetes.names import REPORTS, Names
+from onepoller.coordination.stores.kubernetes.news import News
 from onepoller.coordination.stores.kubernetes.session_lease import INLINE, SessionLease, report_text
 from onepoller.coordination.stores.kubernetes.wishes_lease import (
     NEW,
@@ -47,7 +48,9 @@ class Own(EngineSession):
         self._client = client
         self._names = names
         self._record = SessionLease(id=self.id, identity=identity, lease=lease.seconds)
-        self._wake: set[SessionId] = set()
+        self.echoed = 0
+        """The last of our beats that came back over the watch: what was written before it was heard, too."""
+        self._news = News()
         self._writes = 0
         self._wishes_lease: Body | None = None
         self._report_lease: Body | None = None
@@ -86,14 +89,19 @@ class Own(EngineSession):
         if report is not None and not is_short:
             await self._send_report(report)
 
-    async def announce(self, wake: Collection[SessionId]) -> None:
-        """Tell everybody that something was written, and these to look at once. Raises SessionOver.
+    async def announce(self, wake: Collection[SessionId], changed: Collection[BotId]) -> None:
+        """Tell everybody which claims were written, and these to look at once. Raises SessionOver.
 
         What could not be told goes with the next beat.
         """
         self._writes += 1
-        self._wake.update(wake)
+        self._news = self._news.with_(News(frozenset(wake), frozenset(changed)))
         await self._write()
+
+    @property
+    def is_heard(self) -> bool:
+        """Whether our last beat has come back: then whatever was announced before it has come, too."""
+        return self.echoed >= self._record.beats
 
     async def delete(self) -> None:
         """It is over: delete its Lease, with which the cluster deletes the others."""
@@ -115,26 +123,29 @@ class Own(EngineSession):
     async def _write(self, report: bytes | None = None) -> None:
         async with self._writing:
             self.check()
-            for _ in range(_TRIES):
-                wake, sent_at = set(self._wake), boot_clock()
-                self._record = replace(
-                    self._record,
-                    beats=self._record.beats + 1,
-                    writes=self._writes,
-                    wake=tuple(wake),
-                    report=self._record.report if report is None else report,
-                )
-                lease = self._record.body(self._names, now=time.time())
-                try:
-                    kept = await self._client.update(lease, limit=self._beat_limit)
-                except (Conflict, Missing):
-                    await self._look()
-                    continue
-                self._record = replace(self._record, kept=kept)
-                self._wake -= wake
-                self.beaten(sent_at)
-                return
-            raise StoreUnavailable("The Lease of our session does not stand still; it is tried again.")
+            news, self._news = self._news, News()
+            try:
+                await self._put(news, self._record.report if report is None else report)
+            except BaseException:
+                self._news = self._news.with_(news)
+                raise
+
+    async def _put(self, news: News, report: bytes) -> None:
+        for _ in range(_TRIES):
+            sent_at = boot_clock()
+            self._record = replace(
+                self._record, beats=self._record.beats + 1, writes=self._writes, news=news, report=report
+            )
+            lease = self._record.body(self._names, now=time.time())
+            try:
+                kept = await self._client.update(lease, limit=self._beat_limit)
+            except (Conflict, Missing):
+                await self._look()
+                continue
+            self._record = replace(self._record, kept=kept)
+            self.beaten(sent_at)
+            return
+        raise StoreUnavailable("The Lease of our session does not stand still; it is tried again.")
 
     async def _look(self) -> None:
         """Our Lease has another version than we wrote: an answer was lost, it was edited, or we are over."""

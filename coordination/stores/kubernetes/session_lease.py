@@ -19,6 +19,7 @@ from onepoller.coordination.stores.kubernetes.body import (
     whole_seconds,
 )
 from onepoller.coordination.stores.kubernetes.names import SESSION, SESSIONS, Names
+from onepoller.coordination.stores.kubernetes.news import News
 from onepoller.coordination.stores.records import identity_of, identity_text
 
 REPORT = "onepoller/report"
@@ -39,8 +40,8 @@ class SessionLease:
     """How often it was written by its owner: changes with each sign of life, and only then."""
     writes: int = 0
     """How many batches it has written: where it changes, claims may have changed."""
-    wake: tuple[SessionId, ...] = ()
-    """Who is to look, since the batch that came with this beat."""
+    news: News = field(default_factory=News)
+    """What is told with this beat."""
     report: bytes = b""
     kept: Body | None = field(default=None, compare=False, repr=False)
     """As the server has it; None: it was never written."""
@@ -57,7 +58,10 @@ class SessionLease:
                 is_over=bool(record["over"]),
                 beats=int(record["beats"]),
                 writes=int(record["writes"]),
-                wake=tuple(record["wake"]),
+                news=News(
+                    wake=frozenset(record["wake"]),
+                    changed=None if record["changed"] is None else frozenset(record["changed"]),
+                ),
                 report=report_of(annotation_of(lease, REPORT)),
                 kept=lease,
             )
@@ -72,7 +76,8 @@ class SessionLease:
             "over": self.is_over,
             "beats": self.beats,
             "writes": self.writes,
-            "wake": self.wake,
+            "wake": sorted(self.news.wake),
+            "changed": None if self.news.changed is None else sorted(self.news.changed),
         }
         before = self.kept["spec"] if self.kept is not None else {}
         return body(
@@ -90,7 +95,7 @@ class SessionLease:
 
     def ended(self) -> SessionLease:
         """The same, over for everybody and for good."""
-        return replace(self, is_over=True, wake=(), report=b"")
+        return replace(self, is_over=True, news=News(), report=b"")
 
 
 def report_text(report: bytes) -> str:

@@ -118,7 +118,7 @@ class KubernetesStore:
                 wished = await own.wish(batch.wishes, batch.taken_back(written))
                 if written or wished or batch.wake:
                     # It also proves that the session still lived when all of this was written.
-                    await own.announce(batch.wake)
+                    await own.announce(batch.wake, written)
             except StoreUnavailable:
                 if not written:
                     raise
@@ -129,7 +129,9 @@ class KubernetesStore:
         own = self._own.get(session.id)
         if own is None:
             return
-        watching = Watching(self._client, self._names, self._observer, own, lease=self._lease.seconds)
+        watching = Watching(
+            self._client, self._names, self._observer, own, self._claims.fresh, lease=self._lease.seconds
+        )
         self._watching[own.id] = watching
         try:
             with later():
@@ -155,11 +157,12 @@ class KubernetesStore:
         return own
 
     async def _read(self, bots: Collection[BotId] | None) -> Snapshot:
+        is_current = any(watching.is_current for watching in self._watching.values())
         seen: Seen | None = None
         claims: dict[BotId, Claim] = {}
 
         async def read_claims() -> None:
-            claims.update(await self._claims.read(bots))
+            claims.update(await self._claims.read(bots, trusting=is_current))
 
         async def read_processes() -> None:
             nonlocal seen

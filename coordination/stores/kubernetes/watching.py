@@ -17,6 +17,7 @@ from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.kubernetes.body import Body, label_of, version_of
 from onepoller.coordination.stores.kubernetes.client import Client
 from onepoller.coordination.stores.kubernetes.failure import Expired
+from onepoller.coordination.stores.kubernetes.fresh import Fresh
 from onepoller.coordination.stores.kubernetes.names import KIND, SESSION, SESSIONS, Names
 from onepoller.coordination.stores.kubernetes.observer import Observer
 from onepoller.coordination.stores.kubernetes.own import Own
@@ -32,17 +33,21 @@ SOUND_AFTER = 1.0
 class Watching:
     """The watch of one session. Its `changes` are taken by `Store.watch`."""
 
-    def __init__(self, client: Client, names: Names, observer: Observer, own: Own, *, lease: float) -> None:
+    def __init__(
+        self, client: Client, names: Names, observer: Observer, own: Own, fresh: Fresh, *, lease: float
+    ) -> None:
         self._client = client
         self._names = names
         self._observer = observer
         self._own = own
+        self._fresh = fresh
         self._quiet = lease / 2
         self._changes = Changes()
         self._writes: dict[SessionId, int] = {}
         self._told_silent: dict[SessionId, float] = {}
         """Sessions that were named as silent, and when, on the observer's clock."""
         self._has_news = False
+        self._is_unbroken = False
         self._has_listed = False
         """Before that, what was seen of others may be long ago."""
 
@@ -70,6 +75,11 @@ class Watching:
         finally:
             listening.cancel()
             await asyncio.wait([listening])
+
+    @property
+    def is_current(self) -> bool:
+        """Whether all has come that was announced before our own last beat."""
+        return self._is_unbroken and self._own.is_heard
 
     def stop(self) -> None:
         """The session has ended: wake up and see it."""
@@ -120,6 +130,7 @@ class Watching:
                         self._take(kind, lease)
             except (Expired, StoreUnavailable):
                 version = ""  # what happened meanwhile is not known: read it all
+                self._is_unbroken = False
             if loop.time() - began >= SOUND_AFTER:
                 pause = PAUSES[0]
             else:
@@ -138,7 +149,8 @@ class Watching:
             self._ended(self._own.id)
         for session_id in self._observer.drop_all_but(present):
             self._changes.put(Change(session=session_id))
-        self._has_listed = True
+        self._fresh.doubt(None)
+        self._has_listed = self._is_unbroken = True
         self._changes.put(Change())
         return version
 
@@ -154,14 +166,23 @@ class Watching:
             self._observer.see(seen)
         if self._observer.liveness(session_id) is Liveness.OVER:
             self._ended(session_id)
-        elif seen is not None and session_id != self._own.id:
-            if self._own.id in seen.wake:
-                self._changes.put(Change())
-            elif self._writes.get(session_id, seen.writes) != seen.writes:
-                self._has_news = True
-            self._writes[session_id] = seen.writes
+        elif seen is not None and session_id == self._own.id:
+            self._own.echoed = seen.beats
+        elif seen is not None:
+            self._hear(seen)
+
+    def _hear(self, seen: SessionLease) -> None:
+        """What another session tells."""
+        before = self._writes.get(seen.id, 0)
+        if seen.writes != before:
+            self._fresh.doubt(seen.news.changed if seen.writes == before + 1 else None)
+            self._has_news = True
+        if self._own.id in seen.news.wake:
+            self._changes.put(Change())
+        self._writes[seen.id] = seen.writes
 
     def _ended(self, session_id: SessionId) -> None:
+        self._fresh.doubt(None)  # it may have written what it could not tell any more
         self._writes.pop(session_id, None)
         self._told_silent.pop(session_id, None)
         if session_id == self._own.id:

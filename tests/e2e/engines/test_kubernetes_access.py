@@ -17,7 +17,8 @@ from onepoller.coordination.stores.kubernetes import access, make
 from onepoller.testing.store_contract.rig import Peer, identity
 from tests.e2e.engines.kubernetes_api.authority import Authority
 from tests.e2e.engines.kubernetes_api.peers import Namespace, failed
-from tests.e2e.engines.kubernetes_api.server import TOKEN, FakeKubernetes
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+from tests.e2e.engines.kubernetes_api.state import TOKEN
 from tests.e2e.engines.servers import Require
 
 pytestmark = pytest.mark.slow

@@ -9,7 +9,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.e2e.engines.kubernetes_api.server import TOKEN, FakeKubernetes
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+from tests.e2e.engines.kubernetes_api.state import TOKEN
 
 pytestmark = pytest.mark.slow
 Change = Callable[[dict[str, Any]], None]

@@ -5,6 +5,7 @@ from __future__ import annotations
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,8 @@ from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import Bot, Bots
 from tests.e2e.engines.kubernetes_api.peers import Namespace
-from tests.e2e.engines.kubernetes_api.server import TOKEN, FakeKubernetes
+from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+from tests.e2e.engines.kubernetes_api.state import TOKEN
 
 pytestmark = pytest.mark.slow
 LEASE = 2
@@ -93,3 +95,35 @@ def test_the_command_line_shows_who_polls(telegram: Telegram, bots: Bots, store:
     assert str(holder.pid) in result.stdout
     assert str(standby.pid) in result.stdout
     assert TOKEN not in result.stdout
+
+
+def test_a_frozen_holder_delivers_nothing_when_it_thaws(telegram: Telegram, bots: Bots, store: str) -> None:
+    """The other one polls after its lease; what the thawed one had got is dropped, and it stands by."""
+    holder, standby = holder_and_standby(telegram, bots, store)
+    telegram.push()
+    holder.wait_handled(telegram.pushed())
+    given = telegram.wait_for(lambda row: row.how == "updates")
+    telegram.wait_parked("a", after=given.seq)
+    holder.send(signal.SIGSTOP)
+    telegram.push(2)  # answered to the frozen one, which has not looked yet
+    standby.wait_handled(telegram.pushed()[1:])
+    heard = len(holder.said)
+    holder.send(signal.SIGCONT)
+    holder.wait_said(role="standby", since=heard)
+    assert holder.handled == telegram.pushed()[:1]
+
+
+def test_a_cluster_that_is_away_for_longer_than_a_lease(
+    own_kubernetes_api: FakeKubernetes, telegram: Telegram, bots: Bots, store: str
+) -> None:
+    """Past its deadline the holder delivers nothing; when the API server is back each message comes once."""
+    holder, standby = holder_and_standby(telegram, bots, store)
+    own_kubernetes_api.stop()
+    holder.wait(lambda bot: any("does not answer" in said.get("trouble", "") for said in bot.said))
+    time.sleep(LEASE)  # past its deadline, whether its poll is still open or not
+    telegram.push()
+    time.sleep(0.5)
+    before = sum(bots.handled().values())
+    own_kubernetes_api.start()
+    assert (before, set(bots.wait_all_handled().values())) == (0, {1})
+    assert "Traceback" not in holder.log + standby.log

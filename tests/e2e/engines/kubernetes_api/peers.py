@@ -3,24 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
+from typing import cast
 
 from onepoller.coordination.errors import OnepollerError
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.kubernetes import KubernetesStore, make
-from onepoller.coordination.stores.seam import Batch, Claim, Swap
+from onepoller.coordination.stores.seam import Batch, Change, Claim, Swap
 from onepoller.testing.store_contract.rig import Peer, identity
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
+
+PATIENCE = 10.0
+"""Seconds that anything that must happen may take before a test fails."""
 
 
 class Namespace:
     """The store of one namespace of a fake cluster, as many processes see it."""
 
-    def __init__(self, api: FakeKubernetes, folder: Path, *, lease: float = 0.6, token: str = "") -> None:
+    def __init__(self, api: FakeKubernetes, folder: Path, *, lease: float = 0.8, token: str = "") -> None:
         self.api = api
         self.lease = lease
         self._config = folder / "config"
@@ -82,3 +86,16 @@ async def failed(call: Callable[[], Awaitable[object]]) -> OnepollerError:
     except OnepollerError as error:
         return error
     raise AssertionError("nothing was raised")
+
+
+def watch(peer: Peer) -> aclosing[AsyncGenerator[Change, None]]:
+    """A watch that is closed in the end."""
+    return aclosing(cast("AsyncGenerator[Change, None]", peer.store.watch(peer.session)))
+
+
+async def until_named(changes: AsyncGenerator[Change, None], peer: Peer) -> None:
+    """Wait until a session is named."""
+    async with asyncio.timeout(PATIENCE):
+        async for change in changes:
+            if change.session == peer.id:
+                return

@@ -13,6 +13,7 @@ from onepoller.coordination.identity import BotId, SessionId, Term, first_term
 from onepoller.coordination.stores.kubernetes.body import LONGEST, Body, packed, unpacked
 from onepoller.coordination.stores.kubernetes.claim_lease import MOST_TRANSITIONS, ClaimLease
 from onepoller.coordination.stores.kubernetes.names import Names
+from onepoller.coordination.stores.kubernetes.news import News
 from onepoller.coordination.stores.kubernetes.session_lease import SessionLease
 from onepoller.coordination.stores.kubernetes.wishes_lease import (
     NEW,
@@ -80,6 +81,15 @@ def test_a_transition_is_a_change_of_holder() -> None:
     assert transitions(other, replace(known, transitions=MOST_TRANSITIONS)) == MOST_TRANSITIONS
 
 
+def test_a_later_state_is_known_by_its_version() -> None:
+    """Of the same Lease; one that was made anew is another one, and one that is gone comes after it."""
+    held = claim_lease(Claim(bot_id=BOT, version=1, holder=ONE))
+    assert replace(held, version="1002").is_later_than(held)
+    assert not replace(held, version="999").is_later_than(held)
+    assert not replace(held, version="1002", uid="u-2").is_later_than(held)
+    assert not held.is_later_than(ClaimLease.of(BOT, None))
+
+
 def test_a_claims_record_is_readable() -> None:
     """JSON in one annotation."""
     claim = Claim(bot_id=BOT, version=3, holder=ONE, term=Term(5))
@@ -127,7 +137,13 @@ def test_many_wishes_fit_and_too_many_are_told() -> None:
 def test_a_session_is_read_as_it_was_written() -> None:
     """Identity, the exact lease, beats, and who is woken."""
     one = SessionLease(
-        id=ONE, identity=identity("blue"), lease=0.6, beats=3, writes=2, wake=(ONE,), report=b"rows"
+        id=ONE,
+        identity=identity("blue"),
+        lease=0.6,
+        beats=3,
+        writes=2,
+        news=News(frozenset([ONE]), frozenset([BOT])),
+        report=b"rows",
     )
     assert SessionLease.of(kept(one.body(NAMES, now=1.0))) == one
 
