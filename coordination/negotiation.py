@@ -112,7 +112,7 @@ class Negotiation:
     async def changed(self, session: SessionId | None) -> None:
         """The store says that something happened to a session, or to anything (None). Raises SessionOver."""
         if session is None or session == self.session.id:
-            self.agenda.touch(*self._queue.wanted, *self.holding.claims)
+            self.look()
             return
         bots = self._queue.behind(session)
         if not bots:
@@ -130,6 +130,10 @@ class Negotiation:
         except (StoreUnavailable, SetupError):
             pass  # the settling meets it too, and tells
         self.agenda.touch(*bots)
+
+    def look(self) -> None:
+        """Anything may have happened."""
+        self.agenda.touch(*self._queue.wanted, *self.holding.claims)
 
     def suspect(self, bot_id: BotId) -> None:
         """A look before delivery has failed: until `believe`, rows that name us do not make it ours again."""

@@ -88,6 +88,8 @@ class Serving:
         self._put_off: list[Any] = []
         """What is to run beside the next session's loops."""
         self._is_over = False
+        self._is_deaf = False
+        """The watch has failed, and nothing was heard since."""
 
     async def run(self, before: Negotiation | None) -> None:
         """Open a session, keep it, serve, and again with the next; until cancelled."""
@@ -189,11 +191,12 @@ class Serving:
         while True:
             try:
                 async for change in self._store.watch(negotiation.session):
+                    self._is_deaf = False
                     await negotiation.changed(change.session)
                     self._report_soon(negotiation)
             except _TROUBLE as error:
                 self._tell_trouble(str(error))
-            await negotiation.changed(None)  # whoever hears nothing looks, as long as it may beat
+            self._is_deaf = True
             await asyncio.sleep(RETRY[1])
 
     async def _settle(self, negotiation: Negotiation) -> None:
@@ -243,6 +246,8 @@ class Serving:
         """The session lives: what it holds is sure, and what it stood by for is looked at again."""
         if self.outage.answered():
             negotiation.go_on()
+        if self._is_deaf:
+            negotiation.look()  # our deadline moves on, and nobody tells us who has fenced us out
 
     # What others run with us
 

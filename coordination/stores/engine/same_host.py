@@ -90,40 +90,39 @@ class SameHostStore:
 
     async def watch(self, session: Session) -> AsyncIterator[Change]:
         """See `Store`. Yields also when a process of this host has died."""
-        deaths = Changes()
-        hearing = Hearing(deaths, own=session.id, has_ended=self._is_dead)
-        inner = aiter(self._inner.watch(session))
+        changes, loop = Changes(), asyncio.get_running_loop()
+        hearing = Hearing(changes, own=session.id, has_ended=self._is_dead)
+        told: set[SessionId | None] = set()
         with hearing.on(self._witnesses.directory):
-            told: set[SessionId] = set()
-            following = asyncio.ensure_future(anext(inner))
-            heard = asyncio.ensure_future(self._heard(deaths))
+            following = asyncio.ensure_future(self._follow(session, changes))
+            following.add_done_callback(lambda _: changes.put(Change()))  # it wakes us
+            due = loop.time() + self._slow_look
             try:
                 while True:
-                    await asyncio.wait({following, heard}, return_when=asyncio.FIRST_COMPLETED)
-                    if heard.done():
-                        for change in heard.result():
-                            if change.session not in told:
-                                yield change
-                            if change.session is not None:
-                                told.add(change.session)
-                        heard = asyncio.ensure_future(self._heard(deaths))
+                    news = await changes.take(until=due)
                     if following.done():
-                        try:
-                            yield following.result()
-                        except StopAsyncIteration:
-                            return
-                        following = asyncio.ensure_future(anext(inner))
+                        following.result()  # raises what ended it
+                        return
+                    if loop.time() >= due:
+                        due = loop.time() + self._slow_look
+                        found = self._witnesses.all_dead() - self._locks.keys() - told
+                        news += [Change(session=one) for one in found]
+                    told.update(change.session for change in news)
+                    for change in news:
+                        yield change
             finally:
-                for task in (following, heard):
-                    task.cancel()
-                await asyncio.gather(following, heard, return_exceptions=True)
-                if isinstance(inner, AsyncGenerator):
-                    await inner.aclose()
+                following.cancel()
+                await asyncio.gather(following, return_exceptions=True)
 
-    async def _heard(self, deaths: Changes) -> list[Change]:
-        """The deaths that are heard of, or found at a slow look."""
-        heard = await deaths.take(until=asyncio.get_running_loop().time() + self._slow_look)
-        return heard or [Change(session=one) for one in self._witnesses.all_dead() - self._locks.keys()]
+    async def _follow(self, session: Session, changes: Changes) -> None:
+        """Pass on what the engine's own watch yields, until it ends."""
+        inner = self._inner.watch(session)
+        try:
+            async for change in inner:
+                changes.put(change)
+        finally:
+            if isinstance(inner, AsyncGenerator):
+                await inner.aclose()
 
     def _is_proved_dead(self, record: SessionRecord) -> bool:
         is_ours = record.identity.boot_id == self._witnesses.boot_id
