@@ -140,7 +140,7 @@ def _falls(
             pairs[how].fell(fall)
         for how in playing:
             pair = pairs[how]
-            late = pair.follow(within=pair.fell_at + TOO_LONG - time.monotonic()) is None
+            late = pair.follow(within=max(0.0, pair.fell_at + TOO_LONG - time.monotonic())) is None
             samples[how].append(None if late else _milliseconds(_first_poll(control, pair) - pair.fell_at))
         for how in playing:
             pairs[how].await_standby()
