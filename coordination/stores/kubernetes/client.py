@@ -15,7 +15,7 @@ from typing import Any
 
 import httpx
 
-from onepoller.coordination.errors import StoreUnavailable
+from onepoller.coordination.errors import StoreUnavailable, StoreUnfit
 from onepoller.coordination.stores.kubernetes.access import Access
 from onepoller.coordination.stores.kubernetes.body import Body, name_of, version_of
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Expired, Missing, refusal, silent
@@ -209,6 +209,10 @@ class Client:
         except ValueError:
             content = {}
         if 200 <= status < 300:
+            if not isinstance(content, dict) or "kind" not in content:
+                raise StoreUnfit(
+                    f"{self._shown}: what answers there is no Kubernetes API server: check the kubeconfig."
+                )
             return content
         raise self._refused({"code": status, "reason": content.get("reason", "")}, verb)
 

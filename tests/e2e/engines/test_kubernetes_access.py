@@ -160,6 +160,38 @@ def test_a_missing_namespace_is_told(own_kubernetes_api: FakeKubernetes, tmp_pat
     assert "there is no namespace nowhere" in str(error)
 
 
+@pytest.mark.parametrize("answer", ["<html>Welcome</html>", "[]", "{}"])
+def test_what_is_no_api_server_is_told(tmp_path: Path, answer: str) -> None:
+    """Whatever it answers 200 with."""
+
+    async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        head = f"HTTP/1.1 200 OK\r\nContent-Length: {len(answer)}\r\nConnection: close\r\n\r\n"
+        writer.write((head + answer).encode())
+        writer.close()
+        await writer.wait_closed()
+
+    async def body() -> str:
+        async with await asyncio.start_server(welcome, "127.0.0.1", 0) as server:
+            config = {
+                "current-context": "one",
+                "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+                "clusters": [{"name": "one", "cluster": {"server": _address(server)}}],
+                "users": [{"name": "one", "user": {}}],
+            }
+            (tmp_path / "config").write_text(json.dumps(config))
+            store = make(Address.of(f"kubernetes://bots?kubeconfig={tmp_path / 'config'}"), lease=5)
+            error = await failed(lambda: store.open(identity("one")))
+            assert isinstance(error, StoreUnfit)
+            return str(error)
+
+    assert "what answers there is no Kubernetes API server" in asyncio.run(body())
+
+
+def _address(server: asyncio.Server) -> str:
+    return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+
+
 def test_a_server_that_is_not_there_is_waited_for(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> None:
     """It may come back."""
     bots = Namespace(own_kubernetes_api, tmp_path)

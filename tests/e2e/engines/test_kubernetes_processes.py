@@ -6,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -16,6 +17,7 @@ from tests.e2e.bots.processes import Bot, Bots
 from tests.e2e.engines.kubernetes_api.peers import Namespace
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.kubernetes_api.state import TOKEN
+from tests.e2e.engines.kubernetes_api.statuses import Refused
 
 pytestmark = pytest.mark.slow
 LEASE = 2
@@ -127,3 +129,25 @@ def test_a_cluster_that_is_away_for_longer_than_a_lease(
     own_kubernetes_api.start()
     assert (before, set(bots.wait_all_handled().values())) == (0, {1})
     assert "Traceback" not in holder.log + standby.log
+
+
+def test_the_loss_of_all_leases_is_survived(
+    own_kubernetes_api: FakeKubernetes, telegram: Telegram, bots: Bots, store: str
+) -> None:
+    """Somebody deletes everything: new sessions, a later term, and each message is handled once."""
+    holder, standby = holder_and_standby(telegram, bots, store)
+    first = holder.wait_said(role="polling")["term"]
+    heard = {bot: len(bot.said) for bot in (holder, standby)}
+    time.sleep(1.01)  # creation times are whole seconds
+    for name in own_kubernetes_api.leases():
+        with suppress(Refused):  # it went with the one that owns it
+            own_kubernetes_api.delete(name)
+    for bot in (holder, standby):
+        bot.wait_said(session="opened", since=heard[bot])
+    telegram.push(3)
+    assert set(bots.wait_all_handled().values()) == {1}
+    terms = [
+        said["term"] for bot in heard for said in bot.said[heard[bot] :] if said.get("role") == "polling"
+    ]
+    assert terms
+    assert min(terms) > first

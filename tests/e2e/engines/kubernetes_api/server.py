@@ -136,6 +136,9 @@ class FakeKubernetes(State):
 
     async def _stop(self) -> None:
         if self._runner is not None:
+            for site in list(self._runner.sites):
+                await site.stop()
+            await asyncio.sleep(0.05)  # what was accepted becomes a connection in one of the next turns
             await self._handlers.close_watches()
             for connection in self._runner.server.connections if self._runner.server else ():
                 if connection.transport is not None:
