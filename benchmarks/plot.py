@@ -98,7 +98,7 @@ def _engines(axis: Axes, measured: Mapping[str, Any]) -> None:
     axis.invert_yaxis()
     axis.set(title="No poll open, stores on servers", xscale="log", xlabel="milliseconds")
     axis.grid(visible=True, axis="x", alpha=0.2)
-    axis.legend(frameon=False)
+    axis.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))
 
 
 def _engine_fleet(axis: Axes, measured: Mapping[str, Any]) -> None:
