@@ -52,28 +52,29 @@ async def main() -> None:
     poller: onepoller.OnePoller | None = None
     kept: object = None
     if given.how == "onepoller":
-        poller = onepoller.OnePoller(state_dir=given.directory, listeners=[_Tell()], environment={})
+        poller = onepoller.OnePoller(state_dir=given.directory, listeners=[Tell()], environment={})
         client = httpx.AsyncClient(transport=AsyncGuardedTransport(inner, poller), **options)
     else:
         client = httpx.AsyncClient(transport=inner, **options)
     (await client.post(f"{api}/getMe")).raise_for_status()
     ballast = _ballast(given.resident)
     threading.Thread(target=_obey, args=(poller,), daemon=True).start()
-    threading.Thread(target=_tell_claims, daemon=True).start()
+    threading.Thread(target=tell_claims, daemon=True).start()
     if poller is None:
         say(waiting=True)
         kept = await asyncio.to_thread(_locked, given.how, given.directory / "lock")
-    await _poll(client, api)
+    await poll(client, api)
     del ballast, kept
 
 
 def _locked(how: str, path: Path) -> object:
     lock = LOCKS[how](path)
-    _claims.put(time.monotonic())
+    claims.put(time.monotonic())
     return lock
 
 
-async def _poll(client: httpx.AsyncClient, api: str) -> None:
+async def poll(client: httpx.AsyncClient, api: str) -> None:
+    """Poll for ever."""
     offset = 0
     while True:
         response = await client.post(f"{api}/getUpdates", json={"timeout": 50, "offset": offset})
@@ -81,25 +82,28 @@ async def _poll(client: httpx.AsyncClient, api: str) -> None:
             offset = update["update_id"] + 1
 
 
-class _Tell:
+class Tell:
     """The listener that tells the parent."""
 
     def __call__(self, event: events.Event, /) -> None:
+        """Waiting is told at once, a claim a moment later."""
         match event:
             case events.RoleChanged(role=Role.STANDBY):
                 say(waiting=True)
             case events.ClaimChanged(event=events.ClaimEvent.ACQUIRED | events.ClaimEvent.TAKEN_OVER):
-                _claims.put(time.monotonic())
+                claims.put(time.monotonic())
             case _:
                 pass
 
 
-_claims: queue.SimpleQueue[float] = queue.SimpleQueue()
+claims: queue.SimpleQueue[float] = queue.SimpleQueue()
+"""When each was had."""
 
 
-def _tell_claims() -> None:
+def tell_claims() -> None:
+    """Tell the parent of each, for ever."""
     while True:
-        at = _claims.get()
+        at = claims.get()
         time.sleep(QUIET)
         say(claimed=at)
 

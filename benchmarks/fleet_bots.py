@@ -69,12 +69,16 @@ async def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--bots", type=int, required=True)
     parser.add_argument("--directory", type=Path, required=True)
+    parser.add_argument("--store")
+    parser.add_argument("--lease", type=float)
     parser.add_argument("--seed", type=int, required=True)
     parser.add_argument("--bare", action="store_true")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     counts = Counts(given.bots)
-    poller = onepoller.OnePoller(state_dir=given.directory, listeners=[counts], environment={})
+    poller = onepoller.OnePoller(
+        store=given.store, state_dir=given.directory, lease=given.lease, listeners=[counts], environment={}
+    )
     chance = random.Random(given.seed)
     orders = asyncio.StreamReader()
     await asyncio.get_running_loop().connect_read_pipe(

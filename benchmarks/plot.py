@@ -21,7 +21,7 @@ BAR: dict[str, Any] = {"color": "#1a7f37", "linestyle": "--", "linewidth": 1}
 def draw(results: Mapping[str, Any], path: Path) -> None:
     """Write the picture of what a results file holds; a part that was not measured stays empty."""
     mpl.rcParams.update({"svg.fonttype": "none", "svg.hashsalt": "onepoller", "font.size": 9})
-    figure, axes = plt.subplots(2, 2, figsize=(10, 7.5), layout="constrained")
+    figure, axes = plt.subplots(3, 2, figsize=(10, 11), layout="constrained")
     for axis, (name, panel) in zip(axes.flat, PANELS.items(), strict=True):
         axis.spines[["top", "right"]].set_visible(False)
         if name in results["benchmarks"]:
@@ -85,4 +85,41 @@ def _fleet(axis: Axes, measured: Mapping[str, Any]) -> None:
     axis.legend(frameon=False)
 
 
-PANELS = {"claim": _claim, "takeover": _takeover, "per_poll": _per_poll, "fleet": _fleet}
+def _engines(axis: Axes, measured: Mapping[str, Any]) -> None:
+    here = {how: of for how, of in measured.items() if "missing" not in of}
+    for what, label, colour in (
+        ("handover_ms", "handed over", OURS),
+        ("killed_ms", "killed", OTHERS["filelock"]),
+        ("frozen_ms", "frozen", OTHERS["fasteners"]),
+    ):
+        dots = [(ms, row) for row, of in enumerate(here.values()) for ms in of[what] if ms]
+        axis.plot(*zip(*dots, strict=True), "o", label=label, color=colour, markersize=4, alpha=0.4)
+    axis.set_yticks(range(len(here)), here)
+    axis.invert_yaxis()
+    axis.set(title="No poll open, stores on servers", xscale="log", xlabel="milliseconds")
+    axis.grid(visible=True, axis="x", alpha=0.2)
+    axis.legend(frameon=False, ncols=3, loc="upper center", bbox_to_anchor=(0.5, -0.12))
+
+
+def _engine_fleet(axis: Axes, measured: Mapping[str, Any]) -> None:
+    here = {how: of for how, of in measured.items() if "missing" not in of}
+    for size, label, colour, shift in (("one", "1 bot", OTHERS["flock"], -0.2), ("many", "all", OURS, 0.2)):
+        counts = [of["a_minute"][size] for of in here.values()]
+        places = [row + shift for row in range(len(here))]
+        bars = axis.barh(places, counts, height=0.38, color=colour, label=label)
+        axis.bar_label(bars, labels=[f" {count:.0f}" for count in counts])
+    names = [f"{how}\n{of['bots']:,} bots" for how, of in here.items()]
+    axis.set_yticks(range(len(here)), names)
+    axis.invert_yaxis()
+    axis.set(title="A server's work while nothing happens", xlabel="commands a minute")
+    axis.legend(frameon=False)
+
+
+PANELS = {
+    "claim": _claim,
+    "takeover": _takeover,
+    "per_poll": _per_poll,
+    "fleet": _fleet,
+    "engines": _engines,
+    "engine_fleet": _engine_fleet,
+}

@@ -76,6 +76,10 @@ class Program:
         """SIGKILL; returns at once."""
         os.kill(self.pid, signal.SIGKILL)
 
+    def freeze(self) -> None:
+        """SIGSTOP; returns at once."""
+        os.kill(self.pid, signal.SIGSTOP)
+
     def end(self) -> None:
         """Make sure that it is gone."""
         if self._process.poll() is None:

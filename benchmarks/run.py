@@ -21,6 +21,8 @@ from types import ModuleType
 from typing import Any
 
 import claim
+import engine_fleet
+import engines
 import fleet
 import handover
 import per_poll
@@ -42,6 +44,8 @@ PARTS: dict[str, ModuleType] = {
     "handover": handover,
     "per_poll": per_poll,
     "fleet": fleet,
+    "engines": engines,
+    "engine_fleet": engine_fleet,
     "proxy": proxy,
 }
 

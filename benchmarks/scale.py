@@ -21,6 +21,15 @@ class Scale:
     """How long the largest fleet is looked at: while its calls sleep, and while they end and begin."""
     idle_briefly: tuple[float, float]
     """The same of the others."""
+    engine_handovers: int
+    engine_falls: tuple[int, int]
+    """How often each holder on a server is killed, and how often it is frozen."""
+    engine_fleet: int
+    """Bots of the large fleet on a server."""
+    engine_claims: int
+    """How often so many claims are taken."""
+    engine_idle: float
+    """How long the commands are counted at each server, seconds."""
     proxy_rounds: int
     """How often the direct connection, nginx and the proxy take turns."""
     proxy_seconds: float
@@ -41,6 +50,11 @@ FULL = Scale(
     fleet_repeats=3,
     idle_seconds=(20.0, 10.0),
     idle_briefly=(5.0, 0.0),
+    engine_handovers=30,
+    engine_falls=(12, 8),
+    engine_fleet=10_000,
+    engine_claims=3,
+    engine_idle=20.0,
     proxy_rounds=3,
     proxy_seconds=1.0,
     proxy_parked=8_000,
@@ -56,6 +70,11 @@ QUICK = Scale(
     fleet_repeats=2,
     idle_seconds=(5.0, 0.0),
     idle_briefly=(2.0, 0.0),
+    engine_handovers=5,
+    engine_falls=(2, 1),
+    engine_fleet=1_000,
+    engine_claims=1,
+    engine_idle=6.0,
     proxy_rounds=2,
     proxy_seconds=0.5,
     proxy_parked=1_000,

@@ -31,6 +31,9 @@ from onepoller.coordination.stores.seam import Claim, Episode, Session, Snapshot
 
 MANY = 100
 """So many bots that come into the line at once may be the start of a fleet."""
+HEIR_STEP = 1.5
+"""So long whoever has handed a claim on leaves it alone, seconds: where a store wakes nobody, or is far away,
+the heir hears of it at its next look."""
 GATHER_STEP = 0.02
 GATHER_LIMIT = 1.0
 """Then the rest is waited for: while more come in each step, and at most so long, seconds."""
@@ -263,10 +266,12 @@ class Negotiation:
             self._queue.leave(bot_id, plan)
             return
         released = self.releasing.released.get(bot_id)
-        if released is not None and self._clocks.monotonic() < released + QUEUE_STEP:
+        if released is not None:
             # We have just let it go: our own wish must not keep its heir from the store.
-            self.agenda.put_off(bot_id, released + QUEUE_STEP)
-            return
+            until = released + (QUEUE_STEP if claim.heir in {None, self.session.id} else HEIR_STEP)
+            if self._clocks.monotonic() < until:
+                self.agenda.put_off(bot_id, until)
+                return
         self._queue.plan(wanted, claim, snapshot, plan)
 
     def _plan_held(self, bot_id: BotId, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:

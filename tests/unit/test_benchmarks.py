@@ -7,6 +7,7 @@ import importlib
 import json
 import re
 import sys
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from types import SimpleNamespace
@@ -22,6 +23,9 @@ NAMES = [path.stem for path in (ROOT / "benchmarks").glob("*.py")]
 MODULES = [
     "canned",
     "claim",
+    "engine_fleet",
+    "engine_pair",
+    "engines",
     "fleet",
     "handover",
     "judging",
@@ -91,6 +95,18 @@ def proxy_of(*, parked: int, standby: int, has_nginx: bool = True) -> dict[str, 
     }
 
 
+def engine_of(handover: float, killed: float) -> dict[str, Any]:
+    """Make up what one contender on a server measured."""
+    times = {"handover_ms": [handover], "killed_ms": [killed], "frozen_ms": [1900.0, None]}
+    return times | {"order_to_claim_ms": [handover], "conflicts": 0, "repeated": 0}
+
+
+def engine_fleet_of(claims: float, *, many: float = 153.0) -> dict[str, Any]:
+    """Make up what a fleet on a server measured."""
+    times = {"claims_ms": [claims], "claims_taken_ms": 5100.0, "takeover_ms": 5900.0}
+    return times | {"bots": 10_000, "a_minute": {"one": 150.0, "many": many}}
+
+
 @pytest.fixture
 def measured() -> dict[str, Any]:
     """Make up what a run measured."""
@@ -105,6 +121,16 @@ def measured() -> dict[str, Any]:
         "handover": {"gap_ms": [4.0, 6.0], "claim_ms": [3.0, 5.0], "conflicts": 0, "overlaps": 0},
         "per_poll": {"httpx transport, empty": poll, "httpx transport, batch": poll | {"added": 140.0}},
         "fleet": {"1": fleet_of(5, 8), "10000": fleet_of(900, 280)},
+        "engines": {
+            "Redis": engine_of(9.0, 2050.0),
+            "PostgreSQL": engine_of(12.0, 15.0),
+            "etcd": {"missing": "etcd is not installed"},
+        },
+        "engine_fleet": {
+            "Redis": engine_fleet_of(250.0),
+            "PostgreSQL, pooler": engine_fleet_of(400.0, many=180.0),
+            "etcd": {"missing": "etcd is not installed"},
+        },
         "proxy": proxy_of(parked=8_000, standby=15_000),
     }
 
@@ -190,7 +216,17 @@ def test_the_bars_are_those_of_the_design(found: dict[str, Any]) -> None:
         "descriptors of 10,000 bots more than of one": ("<= 0 of them", True),
         "10,000 bots, all calls asleep, holder: of one processor": ("<= 2 %", True),
         "10,000 bots, all calls asleep, standby: of one processor": ("<= 2 %", True),
-        "10,000 bots taken over and polled, after SIGKILL": ("<= 300 ms", True),
+        "10,000 bots taken over, from the SIGKILL to the last claim": ("<= 300 ms", True),
+        "Redis: handover, no poll open, p50": ("<= 10 ms", True),
+        "Redis: handover, no poll open, p99": ("<= 50 ms", True),
+        "Redis: SIGKILL to the next poll, p99, lease 2 s": ("<= 2,100 ms", True),
+        "PostgreSQL: handover, no poll open, p50": ("<= 10 ms", False),
+        "PostgreSQL: handover, no poll open, p99": ("<= 50 ms", True),
+        "PostgreSQL: SIGKILL to the next poll, p99": ("<= 20 ms", True),
+        "Redis: 10,000 claims taken": ("<= 300 ms", True),
+        "Redis: 10,000 claims taken over after SIGKILL, lease 5 s": ("<= 6,000 ms", True),
+        "Redis: commands a minute, 10,000 bots beside one": ("<= 10 % apart", True),
+        "PostgreSQL, pooler: commands a minute, 10,000 bots beside one": ("<= 10 % apart", False),
         "added by the proxy, one client, p50: sendMessage": ("<= 1 ms", True),
         "added by the proxy, one client, p50: getUpdates": ("<= 1 ms", True),
         "proxy, 8,000 polls parked: resident": ("<= 400 MB", True),
@@ -206,6 +242,72 @@ def test_a_thread_for_each_bot_would_be_seen(bench: Any, measured: dict[str, Any
     bars = {bar.name: bar.measured for bar in bench.fleet.bars(fleet)}
 
     assert bars["threads of 10,000 bots more than of one"] == 10_000
+
+
+class Said:
+    """A program of a benchmark that says what the test wrote down; None: nothing in time."""
+
+    def __init__(self, bench: Any, name: str, *claimed: float | None) -> None:
+        self.arguments = {"--name": name}
+        self.told: list[str] = []
+        self.ended = False
+        self._silent = bench.engine_pair.Silent
+        self._claimed = list(claimed)
+
+    def tell(self, line: str) -> None:
+        """Note it."""
+        self.told.append(line)
+
+    def hear(self, _key: str, *, timeout: float = 0.0) -> float:
+        """The next thing."""
+        said = self._claimed.pop(0)
+        if said is None:
+            raise self._silent(f"nothing in {timeout:g} s")
+        return said
+
+    def end(self) -> None:
+        """Note it."""
+        self.ended = True
+
+
+def pair_of(bench: Any, *programs: Said) -> Any:
+    """Make up a pair that starts these, and holds with the first."""
+    coming = iter(programs)
+    pair = bench.engine_pair.Pair(lambda: next(coming))
+    pair.await_holder()
+    return pair
+
+
+def test_a_holder_that_took_the_bot_back_is_told_again(bench: Any) -> None:
+    """What the standby said when it had been the holder is not its answer."""
+    later = time.monotonic() + 100
+    holder, standby = Said(bench, "one", 1.0), Said(bench, "two", 5.0, None, later)
+    pair = pair_of(bench, holder, standby)
+
+    seconds, orders = pair.hand_over()
+
+    assert (holder.told, orders, pair.holder) == (["hand over", "hand over"], 2, "two")
+    assert seconds == pytest.approx(100, abs=5)
+
+
+def test_who_does_not_follow_a_frozen_holder_in_time_follows_a_dead_one(bench: Any) -> None:
+    """There is no figure, and the next round has a holder and a standby."""
+    holder, standby, third = Said(bench, "one", 1.0), Said(bench, "two", None, 7.0), Said(bench, "three")
+    pair = pair_of(bench, holder, standby, third)
+    pair.fell(lambda _: None)
+
+    assert pair.follow(within=1.0) is None
+    assert (holder.ended, pair.holder) == (True, "two")
+
+
+def test_a_server_that_is_missing_is_a_row_that_says_so(bench: Any, measured: dict[str, Any]) -> None:
+    """It has no figures, and the others have theirs."""
+    rows = {row[0]: row[1:] for row in bench.engines.table(measured["engines"])}
+    fleets = {row[0]: row[1:] for row in bench.engine_fleet.table(measured["engine_fleet"])}
+
+    assert (rows["etcd"][0], fleets["etcd"][0]) == ("etcd is not installed", "etcd is not installed")
+    assert rows["Redis"] == ("9", "9", "2,050", "2,050", "not in 4 s", "", "1, 1, 2")
+    assert fleets["Redis"] == ("10,000", "250", "5,100", "5,900", "150", "153")
 
 
 def test_polls_that_do_not_fit_are_computed_and_the_bar_says_so(bench: Any) -> None:

@@ -1,4 +1,4 @@
-"""The command line: `onepoller status|handover|proxy|run|demo|fake-api`, or `python -m onepoller`.
+"""The command line: `onepoller status|handover|move|proxy|run|demo|fake-api`, or `python -m onepoller`.
 
 Wrong input is one sentence and exit code 2. Commands are thin: they put parts together and print.
 """

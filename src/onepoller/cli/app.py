@@ -147,6 +147,36 @@ def handover(
     handover_command.ask(bot_id, store=store, state_dir=state_dir, timeout=timeout)
 
 
+@app.command()
+def move(
+    to: Annotated[str, typer.Option("--to", metavar="URL", help="The new store.")],
+    bots: Annotated[
+        list[int] | None,
+        typer.Argument(metavar="[BOT_ID]...", help="Only these bots; default: all that are polled."),
+    ] = None,
+    store: Annotated[
+        str | None,
+        typer.Option(
+            "--from", metavar="URL", help="The old store; default: ONEPOLLER_STORE, else a directory."
+        ),
+    ] = None,
+    state_dir: StateDirOption = None,
+) -> None:
+    """Let instances with a new store follow those with the old one, without a conflict. Ends with Ctrl-C.
+
+    Start it, start the new instances, which stand by, and end the old ones: the new ones poll then. Leave it
+    running until no old instance can start again. It needs no token.
+
+    Example:
+
+      onepoller move --from file:///var/lib/bots --to redis://redis:6379/0
+    """
+    from onepoller.cli import move as move_command
+
+    given = move_command.Given(bots=bots or [], old=store, new=to, state_dir=state_dir)
+    raise typer.Exit(move_command.run(given))
+
+
 @app.command(context_settings={"allow_interspersed_args": False})
 def run(  # noqa: PLR0917  # typer calls it by name
     command: Annotated[list[str], typer.Argument(metavar="-- COMMAND...", help="The bot, as it is.")],

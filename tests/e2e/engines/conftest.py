@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import logging
+import secrets
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TypeVar
 
 import pytest
 
+from tests.e2e.bots.processes import Bots
+from tests.e2e.engines.hosts import Hosts
 from tests.e2e.engines.kubernetes_api.role import granted_verbs
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
@@ -91,3 +94,38 @@ def quiet_http() -> Iterator[None]:
     logger.setLevel(logging.WARNING)
     yield
     logger.setLevel(level)
+
+
+@pytest.fixture(scope="session")
+def kubernetes_url(kubernetes_api: FakeKubernetes, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """Give the URL of a namespace of that server."""
+    config = tmp_path_factory.mktemp("kubernetes") / "config"
+    config.write_text(kubernetes_api.kubeconfig())
+    return f"kubernetes://bots?kubeconfig={config}"
+
+
+def _on(fixture: str) -> Callable[[pytest.FixtureRequest], str]:
+    return lambda request: f"{request.getfixturevalue(fixture).url}?"
+
+
+STORES: dict[str, Callable[[pytest.FixtureRequest], str]] = {
+    "redis": _on("redis_server"),
+    "postgresql": _on("postgresql_server"),
+    "postgresql-pooler": lambda request: f"{request.getfixturevalue('pgbouncer').url}?mode=pooler&",
+    "etcd": _on("etcd_server"),
+    "kubernetes": lambda request: f"{request.getfixturevalue('kubernetes_url')}&",
+}
+"""What gives the URL of each kind of store, ready for one more option; its server is started by the first."""
+
+
+@pytest.fixture(params=STORES)
+def store_url(request: pytest.FixtureRequest) -> str:
+    """Give the URL of an empty store, on each kind of server in turn."""
+    url = STORES[request.param](request)
+    return f"{url}prefix=s{secrets.token_hex(4)}"
+
+
+@pytest.fixture
+def hosts(bots: Bots, tmp_path: Path, store_url: str) -> Hosts:
+    """Give a maker of bots on hosts that share this store."""
+    return Hosts(bots, tmp_path / "hosts", store_url)

@@ -24,7 +24,7 @@ from tests.e2e.scenarios.foreigners import (
     waited,
 )
 from tests.e2e.scenarios.frameworks import Cast
-from tests.e2e.scenarios.test_01_rolling_deploy import free_address
+from tests.e2e.scenarios.played import free_address
 
 pytestmark = pytest.mark.slow
 EVERY = 0.5

@@ -18,7 +18,7 @@ from tests.e2e.bots.processes import Bots
 from tests.e2e.coordination.test_webhooks import HOOK, HOST, check_that_it_is_blocked_and_resumes
 from tests.e2e.scenarios.foreigners import Foreigners, counted
 from tests.e2e.scenarios.frameworks import PROXY, Cast
-from tests.e2e.scenarios.test_01_rolling_deploy import free_address
+from tests.e2e.scenarios.played import free_address
 
 pytestmark = pytest.mark.slow
 

@@ -15,7 +15,7 @@ from onepoller.testing.botapi import conflicts, overlaps
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
 from tests.e2e.scenarios.frameworks import FRAMEWORKS, PROXY, Cast
-from tests.e2e.scenarios.test_01_rolling_deploy import free_address
+from tests.e2e.scenarios.played import free_address
 
 pytestmark = pytest.mark.slow
 SHORT = pytest.param(1.0, id="short")

@@ -6,6 +6,7 @@ import asyncio
 import logging
 import random
 from collections.abc import Callable, Coroutine
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -320,6 +321,30 @@ def test_a_stopped_holder_hands_its_offset_to_the_next_in_line() -> None:
         await asyncio.sleep(1)
 
         assert (a.got, b.got) == ([100, 101], [102])
+
+    world_test(body)
+
+
+def test_who_hands_over_does_not_take_the_claim_back_from_an_heir_that_only_looks_now_and_then() -> None:
+    """As in a store that has no way to wake anybody: the heir finds the claim at its next look."""
+
+    async def body(world: World) -> None:
+        write = world.store.swap
+
+        async def swap(session: Session, batch: Batch) -> Swapped:
+            return await write(session, replace(batch, wake=()))
+
+        world.store.swap = swap  # type: ignore[method-assign]  # that is the point
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(5.3)
+        asked = world.now()
+        a.instance.hand_over(None)
+        await asyncio.sleep(3)
+
+        assert {name for at, name, _ in world.telegram.log if at > asked} == {"b"}
+        assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
 
     world_test(body)
 
