@@ -178,7 +178,7 @@ def _sent(guard: Guard, look: Look, request: Request) -> Sent:
 
 
 def _is_ours(guard: Guard, deadline: float) -> Generator[Step, Any, bool]:
-    """Whether we may send: after the session's deadline only what it confirms is ours, or where we hold on."""
+    """Whether we may send: past the deadline only what is confirmed, or where we hold on."""
     grant = guard.grant
     if grant is None or guard.fence.is_fresh(grant):
         return grant is not None

@@ -20,6 +20,8 @@ from onepoller.coordination.events import Cause, Event
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import Settings
+from onepoller.coordination.stores.choice import ENGINES
+from onepoller.coordination.stores.engine import Address
 from onepoller.metrics.sentences import sentence
 
 ROOT = Path(__file__).parents[2]
@@ -109,10 +111,16 @@ def test_every_command_exists(page: Path) -> None:
 def test_what_is_said_to_be_missing_is_missing() -> None:
     """The line "not yet" is shortened when something arrives."""
     assert commands().isdisjoint(NOT_YET)
-    stores = ROOT / "coordination" / "stores"
-    assert not [
-        name for name in ("redis", "postgresql", "etcd", "kubernetes") if list(stores.glob(f"{name}*"))
-    ]
+
+
+def test_each_store_on_a_server_has_its_row() -> None:
+    """With a URL that is understood, the extra that it needs, and a page."""
+    rows = re.findall(r"^\| \[`([^`]+)`\]\((docs/\S+\.md)\) \| `\[(\w+)\]`", README, re.MULTILINE)
+
+    assert {extra for _, _, extra in rows} == set(ENGINES.values())
+    for url, page, extra in rows:
+        assert page == f"docs/{extra}.md"
+        assert ENGINES[Address.of(url).parts.scheme] == extra
 
 
 @pytest.mark.parametrize(("cell", "links"), FRAMEWORK.findall(README))
