@@ -27,7 +27,7 @@ class Incumbency:
         self._present_at = 0.0
         """Until then a rival would have been told to us by a 409, if that is later."""
         self._lost: float | None = None
-        """Our tenure when we lost the claim; None on trial, or where a rival had the bot."""
+        """Our tenure when we lost the claim; None where a rival had the bot."""
         self._lost_at = 0.0
         self._was_deaf = False
         """We lost the claim after a silence in which somebody else may have begun to poll."""
@@ -74,23 +74,27 @@ class Incumbency:
         self._lost_at = self._clocks.boot()
 
     def taken(self, claim: Claim) -> float | None:
-        """The tenure that comes with a claim, or ours where we lost it for a moment; None: we are new."""
+        """The tenure that comes with a claim, or ours where we lost it for a moment; None: we are new.
+
+        Below 0: whoever polled before us was on trial, and so are we.
+        """
         self.heard()
         was_deaf, self._was_deaf = self._was_deaf, False
         if was_deaf and self._clocks.boot() - self._lost_at <= tenure.NEWCOMER_AFTER:
             return None
         standing = claim.standing
         if standing is not None:
-            return standing.tenure + max(0.0, self._clocks.wall() - standing.at)
-        if self._lost is None:
-            return None
+            ago = self._clocks.wall() - standing.at
+            return standing.tenure + max(0.0, ago) if standing.tenure >= 0 else standing.tenure
         gone = self._clocks.boot() - self._lost_at
-        return self._lost + gone if gone <= tenure.NEWCOMER_AFTER else None
+        if self._lost is None or gone > tenure.NEWCOMER_AFTER:
+            return None
+        return self._lost + gone if self._lost >= 0 else self._lost
 
     def to_pass_on(self, state: State) -> Standing | None:
         """What a successor goes on with: of the state, or of the claim that was let go just now.
 
-        Nothing on trial, where a rival has the bot, or after a silence that made the holder a newcomer.
+        Nothing where a rival has the bot, or after a silence that made the holder a newcomer.
         """
         held, ago = self._held(state), 0.0
         if state.term is None:
@@ -100,7 +104,13 @@ class Incumbency:
 
     def to_note(self, state: State) -> Standing:
         """What the claim says of us while we have it: on trial, when that will be over."""
-        return self.to_pass_on(state) or tenure.on_trial(self._clocks.wall())
+        passed = self.to_pass_on(state)
+        return passed if passed and passed.tenure >= 0 else tenure.on_trial(self._clocks.wall())
 
     def _held(self, state: State) -> float | None:
-        return None if state.yielding else tenure.tenure(state, self._clocks.monotonic())
+        if state.yielding or state.look:
+            return None
+        held = tenure.tenure(state, self._clocks.monotonic())
+        if held is None and self.absence <= tenure.NEWCOMER_AFTER:
+            return tenure.NOT_YET
+        return held

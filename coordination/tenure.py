@@ -27,6 +27,8 @@ from dataclasses import replace
 from onepoller.coordination.situation import ClaimTaken, State
 from onepoller.coordination.stores.seam import Claim, Standing
 
+NOT_YET = -1.0
+"""The tenure that is passed on by who is on trial."""
 LOOK_AT_START = 5.0
 LOOK_AGAIN = 2.5
 BUSY_LOOK = (2.0, 15.0)
@@ -51,7 +53,8 @@ def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) 
 
     Who stood in line saw the holder alive. Who did not may follow one that has just let go or died, as a
     process does that is started again. `silence`: of a holder that died, seconds, infinite where it is not
-    known; `now`: wall clock. Who was on trial has nothing to pass on, and whoever was silent for too long.
+    known; `now`: wall clock. After one on its first trial the trial begins again, without a look before it:
+    there was a poller. Who was silent for too long, or had become a newcomer again, passes nothing on.
     """
     if claim.episode is not None and claim.episode.stands_by:
         return None
@@ -59,11 +62,14 @@ def standing_to_take(claim: Claim, *, waited: bool, silence: float, now: float) 
     if claim.holder is None:
         is_near = standing is not None and now - standing.at <= NEWCOMER_AFTER
         return standing if waited or is_near else None
-    standing = standing or on_trial(claim.since)
     is_known = silence < math.inf
-    was_on_trial = standing.at > now - (silence if is_known else 0.0)
-    is_near = silence <= NEWCOMER_AFTER or (waited and not is_known)
-    return standing if is_near and not was_on_trial else None
+    if silence > NEWCOMER_AFTER and (is_known or not waited):
+        return None
+    was_tried = standing is None or standing.tenure < 0
+    standing = standing if standing is not None and standing.tenure >= 0 else on_trial(claim.since)
+    if standing.at <= now - (silence if is_known else 0.0):
+        return standing
+    return Standing(tenure=NOT_YET, at=now) if was_tried else None
 
 
 def on_trial(since: float) -> Standing:
@@ -73,10 +79,11 @@ def on_trial(since: float) -> Standing:
 
 def arrived(state: State, taken: ClaimTaken, now: float) -> State:
     """The claim is ours: go on as the incumbent, or begin as a newcomer."""
-    if taken.tenure is not None:
+    if taken.tenure is not None and taken.tenure >= 0:
         return replace(state, established_at=now - taken.tenure)
     low, high = BUSY_LOOK
-    return replace(state, look=LOOK_AT_START, look_at=now + low + (high - low) * taken.jitter)
+    look = LOOK_AT_START if taken.tenure is None else 0.0
+    return replace(state, look=look, look_at=now + low + (high - low) * taken.jitter)
 
 
 def tenure(state: State, now: float) -> float | None:

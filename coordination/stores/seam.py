@@ -67,7 +67,7 @@ class Standing:
     """How long the bot's poller has been established: against a rival the incumbent holds."""
 
     tenure: float
-    """Seconds, at the moment of writing."""
+    """Seconds, at the moment of writing; below 0: on trial, but somebody polled."""
     at: float
     """That moment: wall clock, seconds. It is only added to what people would call days."""
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from dataclasses import replace
 
 import pytest
 
@@ -175,12 +176,23 @@ def test_a_claim_that_was_let_go_is_passed_on_as_of_then() -> None:
     assert time.incumbency.to_pass_on(GONE) == Standing(tenure=100.0, at=50_000.0)
 
 
-def test_who_is_on_trial_has_nothing_to_pass_on() -> None:
-    """A bot that crashes every few seconds would skip look and trial each time."""
+def test_who_is_on_trial_passes_the_trial_on() -> None:
+    """A bot that crashes every few seconds is never established; but somebody polled, so no look is due."""
     time = Time()
     time.incumbency.lost(ON_TRIAL)
 
-    assert time.incumbency.to_pass_on(ON_TRIAL) is None
+    assert time.incumbency.to_pass_on(ON_TRIAL) == Standing(tenure=-1.0, at=50_000.0)
+    assert time.incumbency.taken(NEW) == -1.0
+    assert time.incumbency.taken(replace(NEW, standing=Standing(tenure=-1.0, at=40_000.0))) == -1.0
+
+
+def test_who_still_looks_has_nothing_to_pass_on() -> None:
+    """Nobody has polled yet: its successor is to look, too."""
+    time = Time()
+    looking = replace(ON_TRIAL, look=5.0)
+    time.incumbency.lost(looking)
+
+    assert time.incumbency.to_pass_on(looking) is None
     assert time.incumbency.taken(NEW) is None
 
 

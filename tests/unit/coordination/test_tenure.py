@@ -22,6 +22,7 @@ FREE = Claim(bot_id=BotId(42), term=Term(3), since=400.0)
 HELD = replace(FREE, holder=SessionId("a"))
 PROVED = Standing(tenure=0.0, at=413.0)
 """5 s of looking and 8 s of trial after its term began."""
+NOT_YET = Standing(tenure=-1.0, at=412.9)
 LET_GO = Standing(tenure=70.0, at=900.0)
 """Written when a holder let go."""
 
@@ -43,8 +44,26 @@ def rival_has_it(*, stands_by: bool) -> Episode:
             HELD, False, 15.0, NOW, PROVED, id="a first holder's counts from when its trial was over"
         ),
         pytest.param(HELD, False, 0.0, 413.0, PROVED, id="it has just been over"),
-        pytest.param(HELD, True, 0.0, 412.9, None, id="who dies on trial leaves nothing"),
-        pytest.param(HELD, False, 10.0, 422.9, None, id="nor where it lay dead for a while"),
+        pytest.param(HELD, True, 0.0, 412.9, NOT_YET, id="who dies on trial leaves the trial"),
+        pytest.param(
+            HELD, False, 10.0, 422.9, replace(NOT_YET, at=422.9), id="also where it lay dead for a while"
+        ),
+        pytest.param(
+            replace(HELD, standing=replace(NOT_YET, at=400.0)),
+            False,
+            0.0,
+            412.9,
+            NOT_YET,
+            id="and who had it from another, too",
+        ),
+        pytest.param(
+            replace(HELD, standing=replace(NOT_YET, at=400.0)),
+            False,
+            0.0,
+            413.0,
+            PROVED,
+            id="who has lived long enough has passed it",
+        ),
         pytest.param(HELD, True, 15.1, NOW, None, id="nobody follows who was silent for so long"),
         pytest.param(
             replace(HELD, standing=Standing(tenure=0.0, at=990.0)),
@@ -101,6 +120,14 @@ def test_standing_to_take(
 ) -> None:
     """Tenure belongs to the claim: who waited goes on with it, and who comes within 15 s."""
     assert tenure.standing_to_take(claim, waited=waited, silence=silence, now=now) == expected
+
+
+def test_who_follows_one_on_trial_is_on_trial_and_does_not_look() -> None:
+    """Somebody polled until just now; a killed bot is followed at once."""
+    state = tenure.arrived(TRIED, ClaimTaken(term=Term(1), cause=Cause.DIED, tenure=-1.0), NOW)
+
+    assert (state.look, state.established_at) == (0.0, None)
+    assert state.look_at > NOW
 
 
 def test_a_newcomer_looks_for_five_seconds() -> None:

@@ -290,7 +290,7 @@ def test_a_failed_call_costs_the_tenure_where_it_lasted_too_long(
 @pytest.mark.parametrize(
     ("opened", "end", "expected"),
     [
-        pytest.param(7.9, Ended.INTERRUPTED, None, id="a trial that was not over"),
+        pytest.param(7.9, Ended.INTERRUPTED, -1.0, id="a trial that was not over"),
         pytest.param(8.0, Ended.INTERRUPTED, 0.0, id="a trial that a handover cut short was over"),
         pytest.param(8.0, Ended.OVERDUE, None, id="who was frozen knows nothing"),
         pytest.param(8.0, asyncio.CancelledError(), 0.0, id="the same where the framework stops"),
