@@ -90,8 +90,8 @@ def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_pa
     asked, pollers = asyncio.run(body())
     assert pollers == {1}
     assert asked["create"] == 0
-    # A look is a list of processes, and a list of bots or, where few have changed, one request each: 16 for each
-    # of them on a quiet machine. Who read every bot at every look would send hundreds.
+    # A look is a list of processes, and a list of bots or, where few have changed, one request each: 16
+    # for each of them on a quiet machine. Who read every bot at every look would send hundreds.
     assert asked["list"] + asked["get"] <= 40 * STANDBYS, asked
 
 
