@@ -166,12 +166,13 @@ class ClaimPromises(Rig):
 
     @promise
     async def test_a_holder_may_change_on_the_version_alone(self) -> None:
-        """A transfer needs no proof: the holder lives, and gives."""
+        """A transfer needs no proof. Who is given a claim reads it before it looks: a look asks no server."""
         first, second = await self.pair()
         mine = await first.take()
         assert mine is not None
         given = await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
         assert given is not None
+        assert await second.claim() == given
         assert second.session.has_claim(BOT, given.term)
 
     @promise
