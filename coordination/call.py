@@ -90,7 +90,7 @@ class _Call:
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
         if presence.called(caller, self._now(), was_let_go=guard.state.role is Role.STOPPED):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
-        guard.settle_drain()
+        guard.drain.settle()
         how, retry_after = stall.CallEnd.ERROR, 0.0
         try:
             outcome = yield from self._turn()
@@ -105,7 +105,7 @@ class _Call:
             raise
         finally:
             presence.leave(how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
-            guard.settle_drain()
+            guard.drain.settle()
 
     def _turn(self) -> Steps:
         """Do what the state says until there is something to hand on, or the time is over."""
@@ -183,12 +183,12 @@ class _Call:
             return AwaitClaim(), NOTHING
         if guard.has_overslept or guard.is_to_look:
             return Watch(), NOTHING
-        guard.is_polling = True
+        guard.drain.is_polling = True
         try:
             return (yield from self._send(request, grant))
         finally:
-            guard.is_polling = False
-            guard.settle_drain()
+            guard.drain.is_polling = False
+            guard.drain.settle()
 
     def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard

@@ -17,6 +17,7 @@ from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
+from onepoller.coordination.drain import Drain
 from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
@@ -87,6 +88,7 @@ class Guard:
         self.clocks = clocks
         self.state = _START
         self.offsets = Offsets()
+        self.drain = Drain(self.offsets)
         self.deletions = deletions or Deletions(clocks.monotonic)
         """Of webhooks that somebody else had set."""
         self.presence = Presence(settings)
@@ -98,8 +100,6 @@ class Guard:
         """The claim that we hold, if we do."""
         self.flight: Flight | None = None
         """The poll that is on its way; made by the driver, who can end it."""
-        self.is_polling = False
-        """From before a poll is sent until its outcome has been looked at."""
         self._changed: Answer[None] | None = None
         self.api_root = ""
         self.last_poll = 0.0
@@ -111,7 +111,6 @@ class Guard:
         self._policy = policy
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
-        self._drained: Future[None] | None = None
         self._is_first_poll = False
 
     def __repr__(self) -> str:
@@ -367,30 +366,21 @@ class Guard:
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
         self._interrupt()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self.drain.cut_short()
 
     def begin_drain(self) -> Future[None]:
         """Stop new polls and end the open one; the future is done when nothing is open or owed."""
-        drained: Future[None] = Future()
-        self._drained = drained
+        drained = self.drain.begin()
         self.apply(HandoverAsked())
         self._interrupt()
-        self.settle_drain()
+        self.drain.settle()
         return drained
 
     def end_drain(self) -> None:
         """The handover did not happen; go on."""
-        self._drained = None
+        self.drain.give_up()
         if self.grant is not None:
             self.apply(HandoverFailed())
-
-    def settle_drain(self) -> None:
-        """A drain is done when no poll is on its way and no batch is unacknowledged."""
-        drained = self._drained
-        if drained is None or drained.done() or self.is_polling or self.offsets.unacknowledged:
-            return
-        drained.set_result(None)
 
     def _interrupt(self) -> None:
         flight = self.flight

@@ -134,7 +134,7 @@ class Releasing:
         guards = [self._holding.guards[bot_id] for bot_id in bots]
         waiters = {asyncio.ensure_future(asyncio.wrap_future(g.begin_drain())): g for g in guards}
         await asyncio.wait(waiters, timeout=self._settings.drain_timeout)
-        late = [waiter for waiter, guard in waiters.items() if not waiter.done() and guard.is_polling]
+        late = [waiter for waiter, guard in waiters.items() if not waiter.done() and guard.drain.is_polling]
         if late:
             # A poll that cannot be ended is allowed to end; nobody may follow before it has.
             await asyncio.wait(late, timeout=OVERTIME + self._settings.drain_timeout)

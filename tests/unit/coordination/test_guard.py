@@ -524,7 +524,7 @@ def test_a_batch_that_lands_while_draining_is_waited_for() -> None:
     drained = bench.guard.begin_drain()
     bench.guard.flight = None  # the driver: the answer is here
 
-    bench.guard.settle_drain()
+    bench.guard.drain.settle()
     assert not drained.done()
     result(steps, batch(5))
     assert not drained.done()
