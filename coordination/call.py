@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from onepoller.coordination import events, stall, watching
+from onepoller.coordination import events, polled, stall, watching
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.outcomes import is_timeout, outcome_of, outcome_of_error
@@ -216,13 +216,13 @@ class _Call:
                 self._tell(outcome_of(end), request, grant, started, first, len(ids))
                 guard.last_poll = guard.clocks.wall()
                 guard.incumbency.answered()
-                is_new = not ids or guard.is_new(ids, sent=request.offset)
+                is_new = not ids or polled.is_new(guard, ids, sent=request.offset)
                 if ids and not (is_new and (yield from self._is_ours(ids, grant, pause))):
                     return AwaitClaim(), NOTHING
                 return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
                 self._tell(outcome_of(end), request, grant, started, first)
-                return self._guard.refused(end, elapsed), end
+                return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:
                 self._tell(outcome_of(end), request, grant, started, first)
                 guard.apply(Failed(silence=guard.incumbency.absence))
@@ -281,10 +281,10 @@ class _Call:
         guard = self._guard
         is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
         if is_fresh and guard.is_ours(grant):
-            guard.received(ids, pause=pause)
+            polled.received(guard, ids, pause=pause)
             return True
         guard.claims.suspect(guard.bot_id)
-        guard.drop(len(ids), events.Dropped.STALE_OWNER)
+        polled.drop(guard, len(ids), events.Dropped.STALE_OWNER)
         return False
 
     # The way out
@@ -315,7 +315,7 @@ class _Call:
         # this call for 3 s: it has done all it can when it has arrived, and frameworks close the client.
         end = yield SendPoll(request=last, renew_after=ARRIVED, is_final=True)
         if isinstance(end, Delivered) and end.update_ids:
-            self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
+            polled.drop(self._guard, len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
 
 def _is_broken_off(end: Delivered | Refused | Ended) -> bool:
