@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.clocks import Clocks
-from onepoller.coordination.decide import line
 from onepoller.coordination.events import Cause, ClaimEvent
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.holding import Holding
@@ -21,6 +20,7 @@ from onepoller.coordination.plan import Plan, identity_of, others
 from onepoller.coordination.queueing import Queueing
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.seam import Claim, Snapshot, Store, Swap
+from onepoller.coordination.succession import line
 
 ENDING_LIMIT = 1.0
 """On the way out the polls have so long to close their connections, seconds."""
