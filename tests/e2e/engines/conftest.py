@@ -12,6 +12,7 @@ import pytest
 
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.hosts import Hosts
+from tests.e2e.engines.kubernetes_api.peers import Namespace
 from tests.e2e.engines.kubernetes_api.role import granted_verbs
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
@@ -84,6 +85,12 @@ def own_kubernetes_api() -> Iterator[FakeKubernetes]:
     fake = FakeKubernetes(granted=granted_verbs()).start()
     yield fake
     fake.close()
+
+
+@pytest.fixture
+def namespace(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> Namespace:
+    """Give a namespace of that server."""
+    return Namespace(own_kubernetes_api, tmp_path)
 
 
 @pytest.fixture
