@@ -134,6 +134,10 @@ class Server:
             return []
 
 
+OwnServer = Callable[[type[Server]], Server]
+"""Makes a server of the test's own."""
+
+
 class Redis(Server):
     """A Redis that keeps nothing on disk, or (`keeps=True`) every write."""
 

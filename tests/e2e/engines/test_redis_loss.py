@@ -10,8 +10,8 @@ import pytest
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.redis_peers import OwnServer, admin, again, hear_of, peer
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.redis_peers import admin, again, hear_of, peer
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 
