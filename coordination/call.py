@@ -12,7 +12,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
-from onepoller.coordination import events, stall, watching
+from onepoller.coordination import events, polled, stall, watching
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.outcomes import is_timeout, outcome_of, outcome_of_error
@@ -90,7 +90,7 @@ class _Call:
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
         if presence.called(caller, self._now(), was_let_go=guard.state.role is Role.STOPPED):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
-        guard.settle_drain()
+        guard.drain.settle()
         how, retry_after = stall.CallEnd.ERROR, 0.0
         try:
             outcome = yield from self._turn()
@@ -105,7 +105,7 @@ class _Call:
             raise
         finally:
             presence.leave(how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
-            guard.settle_drain()
+            guard.drain.settle()
 
     def _turn(self) -> Steps:
         """Do what the state says until there is something to hand on, or the time is over."""
@@ -183,12 +183,12 @@ class _Call:
             return AwaitClaim(), NOTHING
         if guard.has_overslept or guard.is_to_look:
             return Watch(), NOTHING
-        guard.is_polling = True
+        guard.drain.is_polling = True
         try:
             return (yield from self._send(request, grant))
         finally:
-            guard.is_polling = False
-            guard.settle_drain()
+            guard.drain.is_polling = False
+            guard.drain.settle()
 
     def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
@@ -216,13 +216,13 @@ class _Call:
                 self._tell(outcome_of(end), request, grant, started, first, len(ids))
                 guard.last_poll = guard.clocks.wall()
                 guard.incumbency.answered()
-                is_new = not ids or guard.is_new(ids, sent=request.offset)
+                is_new = not ids or polled.is_new(guard, ids, sent=request.offset)
                 if ids and not (is_new and (yield from self._is_ours(ids, grant, pause))):
                     return AwaitClaim(), NOTHING
                 return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
                 self._tell(outcome_of(end), request, grant, started, first)
-                return self._guard.refused(end, elapsed), end
+                return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:
                 self._tell(outcome_of(end), request, grant, started, first)
                 guard.apply(Failed(silence=guard.incumbency.absence))
@@ -281,10 +281,10 @@ class _Call:
         guard = self._guard
         is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
         if is_fresh and guard.is_ours(grant):
-            guard.received(ids, pause=pause)
+            polled.received(guard, ids, pause=pause)
             return True
         guard.claims.suspect(guard.bot_id)
-        guard.drop(len(ids), events.Dropped.STALE_OWNER)
+        polled.drop(guard, len(ids), events.Dropped.STALE_OWNER)
         return False
 
     # The way out
@@ -315,7 +315,7 @@ class _Call:
         # this call for 3 s: it has done all it can when it has arrived, and frameworks close the client.
         end = yield SendPoll(request=last, renew_after=ARRIVED, is_final=True)
         if isinstance(end, Delivered) and end.update_ids:
-            self._guard.drop(len(end.update_ids), events.Dropped.FINAL_CONFIRM)
+            polled.drop(self._guard, len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
 
 def _is_broken_off(end: Delivered | Refused | Ended) -> bool:

@@ -13,7 +13,14 @@ from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.grant import Claims
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.settings import Settings
-from onepoller.coordination.situation import OpenEpisode
+from onepoller.coordination.situation import (
+    Action,
+    OpenEpisode,
+    TellCameBack,
+    TellEpisodeClosed,
+    TellEpisodeOpened,
+    TellStoodBy,
+)
 from onepoller.coordination.stores.seam import Episode
 from onepoller.coordination.webhook import host_of
 
@@ -63,6 +70,18 @@ class Chronicle:
     def missed(self, count: int) -> None:
         """So many updates never came here."""
         self._missed += count
+
+    def tell(self, told: Action, conflicts: int, *, stands_by: bool) -> None:
+        """What `decide` has to tell of an episode; other actions are not for us."""
+        match told:
+            case TellEpisodeOpened(kind=kind):
+                self.began(kind, conflicts, stands_by=stands_by)
+            case TellEpisodeClosed(episode=episode, resolution=resolution):
+                self.ended(episode, resolution)
+            case TellStoodBy(episode=episode, why=why):
+                self.stood_by(episode, why)
+            case TellCameBack(episode=episode):
+                self.came_back(episode)
 
     def began(self, kind: conflict.Kind, conflicts: int, *, stands_by: bool) -> None:
         """An episode began."""

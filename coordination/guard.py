@@ -12,29 +12,28 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from onepoller.coordination import conflict, events, report, stall, tenure
+from onepoller.coordination import events, report, stall, tenure
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.decide import decide
+from onepoller.coordination.drain import Drain
 from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.incumbency import Incumbency
+from onepoller.coordination.looks import Looks
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.presence import Presence
 from onepoller.coordination.report import Role
-from onepoller.coordination.rivals import PROBE_BETWEEN, Peeks, RivalWatch
-from onepoller.coordination.settings import OnRival, Settings
+from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
     Action,
     AwaitClaim,
     ClaimDenied,
     ClaimLost,
     ClaimTaken,
-    ConflictMet,
     EndProcess,
-    Failed,
     HandOn,
     HandoverAsked,
     HandoverFailed,
@@ -52,17 +51,14 @@ from onepoller.coordination.situation import (
     TellEpisodeOpened,
     TellStoodBy,
     TimePassed,
-    UpdatesTaken,
     Watch,
 )
 from onepoller.coordination.stores.seam import Claim, Offset
 from onepoller.coordination.webhook import Deletions
-from onepoller.coordination.wire import Ended, Flight, Refused
+from onepoller.coordination.wire import Ended, Flight
 
 _START = State()
 _AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
-SHORTEST_LIFE = 30.0
-"""No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
 
 
 class Guard:
@@ -83,23 +79,22 @@ class Guard:
         self.bot_id = bot_id
         self.claims = claims
         self.settings = settings
+        self.policy = policy
         self.emit = emit
         self.clocks = clocks
         self.state = _START
         self.offsets = Offsets()
+        self.drain = Drain(self.offsets)
         self.deletions = deletions or Deletions(clocks.monotonic)
         """Of webhooks that somebody else had set."""
         self.presence = Presence(settings)
         self.incumbency = Incumbency(clocks)
         self.chronicle = Chronicle(bot_id, claims=claims, settings=settings, emit=emit, clocks=clocks)
-        self._rival: RivalWatch | None = None
-        self._peeks: Peeks | None = None
+        self.looks = Looks(claims, chronicle=self.chronicle, clocks=clocks)
         self.grant: Grant | None = None
         """The claim that we hold, if we do."""
         self.flight: Flight | None = None
         """The poll that is on its way; made by the driver, who can end it."""
-        self.is_polling = False
-        """From before a poll is sent until its outcome has been looked at."""
         self._changed: Answer[None] | None = None
         self.api_root = ""
         self.last_poll = 0.0
@@ -108,10 +103,8 @@ class Guard:
         self.next_watch = 0.0
         self.fence = Fence(claims, clocks=clocks, ahead=settings.end_ahead)
         self._waits_for_store = False
-        self._policy = policy
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
-        self._drained: Future[None] | None = None
         self._is_first_poll = False
 
     def __repr__(self) -> str:
@@ -138,25 +131,6 @@ class Guard:
         if changed is None:
             changed = self._changed = Answer()
         return changed
-
-    @property
-    def rival(self) -> RivalWatch:
-        """What was seen of the rival that we yield to now."""
-        rival = self._rival
-        if rival is None:
-            rival = self._rival = RivalWatch()
-            after = self.chronicle.probe_after
-            if after is not None:
-                rival.next_probe = self.clocks.monotonic() + min(after, PROBE_BETWEEN[1] * self.claims.crowd)
-        return rival
-
-    @property
-    def peeks(self) -> Peeks:
-        """The look before our next poll, as far as it has come."""
-        peeks = self._peeks
-        if peeks is None:
-            peeks = self._peeks = Peeks()
-        return peeks
 
     @property
     def has_overslept(self) -> bool:
@@ -201,13 +175,16 @@ class Guard:
     def looked(self, *, rival: bool) -> Action:
         """The look before a poll is over."""
         if rival and self.fence.is_held_past(self.grant):
-            return self._end_hold()
+            return self.end_hold()
         return self.apply(RivalSeen() if rival else RivalGone())
 
-    def _end_hold(self) -> Action:
+    def end_hold(self) -> Action:
+        """Somebody polls beside us, and our store does not say who: it is a peer, until it answers."""
         self.emit(events.HoldEnded(bot_id=self.bot_id))
         self.claims.stand_by(self)
         return _AWAIT
+
+    # Around a poll
 
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
@@ -222,68 +199,6 @@ class Guard:
         """Seconds from the decision to take the claim to the term's first poll; None for the later ones."""
         is_first, self._is_first_poll = self._is_first_poll, False
         return started - self.grant.decided_at if is_first and self.grant else None
-
-    # What happened to a poll
-
-    def conflict_met(self, text: str, elapsed: float) -> Action:
-        """A 409: classify it, count it, and say what the call does next."""
-        grant = self.grant
-        holds_claim = grant is not None and grant.session.has_claim(self.bot_id, grant.term)
-        if grant is not None and not holds_claim:
-            self.claims.suspect(self.bot_id)
-        kind = conflict.classify(
-            conflict.Sighting(
-                text=text,
-                elapsed=elapsed,
-                holds_claim=holds_claim,
-                term_age=self.clocks.monotonic() - self.state.taken_at,
-                unclean=self.state.unclean,
-                longest_park=self.state.longest_park,
-            )
-        )
-        self.conflicts += 1
-        self.chronicle.text = text
-        self.emit(events.ConflictSeen(bot_id=self.bot_id, kind=kind, seconds=elapsed))
-        if kind is conflict.Kind.PEER and self.fence.is_held_past(grant):
-            return self._end_hold()
-        return self.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=self.clocks.chance()))
-
-    def refused(self, end: Refused, elapsed: float) -> Action:
-        """A poll or a peek was answered with an error: what the call does next."""
-        if end.status == 409:
-            self.incumbency.answered()
-            return self.conflict_met(end.text, elapsed)
-        if end.status == 401:
-            self.emit(events.TokenRefused(bot_id=self.bot_id))
-        return self.apply(Failed(unauthorized=end.status == 401, silence=self.incumbency.absence))
-
-    def is_new(self, ids: tuple[int, ...], *, sent: int) -> bool:
-        """Whether a batch is to be handed over; what this framework has acknowledged comes once."""
-        known = self.offsets.repeated(ids, sent=sent, api_root=self.api_root, now=self.clocks.wall())
-        if known:
-            self.drop(known, events.Dropped.REPEATED)
-        return not known
-
-    def received(self, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
-        """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
-        missed, repeated = self.offsets.received(ids)
-        if missed or repeated:
-            self.emit(events.UpdateGap(bot_id=self.bot_id, missed=missed, repeated=repeated))
-            if missed and pause < SHORTEST_LIFE and not self._was_away(pause):
-                self.apply(UpdatesTaken(jitter=self.clocks.chance()))
-            self.chronicle.missed(missed)  # afterwards: they count in the episode that they open
-
-    def _was_away(self, pause: float) -> bool:
-        """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over."""
-        is_newcomer = self._policy.on_rival is OnRival.AUTO and self.state.established_at is None
-        return self.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER)
-
-    def drop(self, count: int, reason: events.Dropped) -> None:
-        """A batch is not handed over; Telegram keeps it."""
-        if reason is events.Dropped.STALE_OWNER:
-            self.offsets.refetched()
-            self.lost(events.Cause.SESSION)
-        self.emit(events.UpdatesDropped(bot_id=self.bot_id, count=count, reason=reason))
 
     # What the instance tells and asks
 
@@ -367,30 +282,21 @@ class Guard:
         if self.state.role not in (Role.STANDBY, Role.STOPPED) or cause is events.Cause.STOPPED:
             self.apply(ClaimLost(cause=cause), cause=cause, other=to, since=since)
         self._interrupt()
-        if self._drained is not None and not self._drained.done():
-            self._drained.set_result(None)
+        self.drain.cut_short()
 
     def begin_drain(self) -> Future[None]:
         """Stop new polls and end the open one; the future is done when nothing is open or owed."""
-        drained: Future[None] = Future()
-        self._drained = drained
+        drained = self.drain.begin()
         self.apply(HandoverAsked())
         self._interrupt()
-        self.settle_drain()
+        self.drain.settle()
         return drained
 
     def end_drain(self) -> None:
         """The handover did not happen; go on."""
-        self._drained = None
+        self.drain.give_up()
         if self.grant is not None:
             self.apply(HandoverFailed())
-
-    def settle_drain(self) -> None:
-        """A drain is done when no poll is on its way and no batch is unacknowledged."""
-        drained = self._drained
-        if drained is None or drained.done() or self.is_polling or self.offsets.unacknowledged:
-            return
-        drained.set_result(None)
 
     def _interrupt(self) -> None:
         flight = self.flight
@@ -426,14 +332,14 @@ class Guard:
         with self._lock:
             before = self.state
             was = before.role
-            decision = decide(self.state, happened, self.clocks.monotonic(), self._policy)
+            decision = decide(self.state, happened, self.clocks.monotonic(), self.policy)
             self.state = decision.state
         flow: Action = _AWAIT
         end: EndProcess | None = None
         for action in decision.actions:
             match action:
                 case TellEpisodeOpened() | TellEpisodeClosed() | TellStoodBy() | TellCameBack():
-                    self._tell_episode(action)
+                    self.chronicle.tell(action, self.conflicts, stands_by=self.state.yielding)
                 case PassClaim():
                     self.claims.pass_on(self)
                 case EndProcess():
@@ -441,7 +347,7 @@ class Guard:
                 case _:
                     flow = action
         if before.yielding is not self.state.yielding or before.look != self.state.look:
-            self._rival = self._peeks = None
+            self.looks.forget()
         was_doubted = before.established_at is not None and self.state.established_at is None
         if was_doubted and self.state.term is not None:
             self.claims.note_standing(self.bot_id)
@@ -451,17 +357,6 @@ class Guard:
             # Last, for it may not return: who polls has been told by now.
             self.claims.end_process(self.bot_id, end.reason)
         return flow
-
-    def _tell_episode(self, told: Action) -> None:
-        match told:
-            case TellEpisodeOpened(kind=kind):
-                self.chronicle.began(kind, self.conflicts, stands_by=self.state.yielding)
-            case TellEpisodeClosed(episode=episode, resolution=resolution):
-                self.chronicle.ended(episode, resolution)
-            case TellStoodBy(episode=episode, why=why):
-                self.chronicle.stood_by(episode, why)
-            case TellCameBack(episode=episode):
-                self.chronicle.came_back(episode)
 
     def _tell_role(self, was: Role, cause: events.Cause | None, other: Identity | None, since: float) -> None:
         changed, self._changed = self._changed, None

@@ -16,7 +16,6 @@ from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.collector import uncollected
-from onepoller.coordination.decide import QUEUE_STEP, line, successor_asked_for
 from onepoller.coordination.errors import SetupError, StoreUnavailable
 from onepoller.coordination.events import Cause, ClaimEvent
 from onepoller.coordination.grant import Grant
@@ -28,6 +27,7 @@ from onepoller.coordination.queueing import Queueing, Wanted
 from onepoller.coordination.releasing import Releasing
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.seam import Claim, Episode, Session, Snapshot, Store, Swap, WishMode
+from onepoller.coordination.succession import QUEUE_STEP, line, successor_asked_for
 
 MANY = 100
 """So many bots that come into the line at once may be the start of a fleet."""

@@ -13,13 +13,13 @@ from dataclasses import dataclass, field, replace
 from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.clocks import Clocks
-from onepoller.coordination.decide import QUEUE_STEP, is_claimable, line, next_holder, successor_asked_for
 from onepoller.coordination.events import Cause
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
 from onepoller.coordination.plan import Plan, identity_of, others, silence_of
 from onepoller.coordination.settings import Settings, StartMode
 from onepoller.coordination.stores.seam import Claim, Snapshot, Swap, Wish, WishMode
+from onepoller.coordination.succession import QUEUE_STEP, is_claimable, line, next_holder, successor_asked_for
 from onepoller.coordination.tenure import standing_to_take
 
 LINGER = 5.0

@@ -12,7 +12,6 @@ from dataclasses import replace
 
 from onepoller.coordination.agenda import Agenda
 from onepoller.coordination.clocks import Clocks
-from onepoller.coordination.decide import line
 from onepoller.coordination.events import Cause, ClaimEvent
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.holding import Holding
@@ -21,6 +20,7 @@ from onepoller.coordination.plan import Plan, identity_of, others
 from onepoller.coordination.queueing import Queueing
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.seam import Claim, Snapshot, Store, Swap
+from onepoller.coordination.succession import line
 
 ENDING_LIMIT = 1.0
 """On the way out the polls have so long to close their connections, seconds."""
@@ -134,7 +134,7 @@ class Releasing:
         guards = [self._holding.guards[bot_id] for bot_id in bots]
         waiters = {asyncio.ensure_future(asyncio.wrap_future(g.begin_drain())): g for g in guards}
         await asyncio.wait(waiters, timeout=self._settings.drain_timeout)
-        late = [waiter for waiter, guard in waiters.items() if not waiter.done() and guard.is_polling]
+        late = [waiter for waiter, guard in waiters.items() if not waiter.done() and guard.drain.is_polling]
         if late:
             # A poll that cannot be ended is allowed to end; nobody may follow before it has.
             await asyncio.wait(late, timeout=OVERTIME + self._settings.drain_timeout)

@@ -10,6 +10,7 @@ from collections.abc import Generator
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
+from onepoller.coordination import polled
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.events import Look, LookEnded
 from onepoller.coordination.outcomes import outcome_of, outcome_of_error
@@ -87,7 +88,7 @@ def _webhook(guard: Guard, deadline: float) -> Watched:
 
 
 def _rival(guard: Guard, deadline: float) -> Watched:
-    watch, started = guard.rival, guard.clocks.monotonic()
+    watch, started = guard.looks.rival, guard.clocks.monotonic()
     due = watch.next_probe
     found = yield from watch.look(
         _Outside(guard), deadline, seconds=guard.state.watch_for, crowd=guard.claims.crowd
@@ -98,7 +99,7 @@ def _rival(guard: Guard, deadline: float) -> Watched:
         case None:
             return None
         case Refused():
-            return guard.refused(found, guard.clocks.monotonic() - started), found
+            return polled.refused(guard, found, guard.clocks.monotonic() - started), found
         case WebhookShown(info=info):
             seen = guard.apply(WebhookSeen()), NOTHING
             guard.chronicle.webhook_seen(info, guard.conflicts)
@@ -136,7 +137,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
 
     What the framework has acknowledged is not kept from Telegram meanwhile: the first peek carries it.
     """
-    peeks, now = guard.peeks, guard.clocks.monotonic()
+    peeks, now = guard.looks.peeks, guard.clocks.monotonic()
     if now < peeks.due:
         yield from _until(guard, peeks.due, deadline)
         return None
@@ -155,7 +156,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
                 guard.offsets.accept(offset)
             verdict = peeks.saw(ids[0] if ids else 0, then, seconds=guard.state.look)
         case Refused():
-            return guard.refused(end, then - now), end
+            return polled.refused(guard, end, then - now), end
         case Ended.OVERDUE:
             guard.apply(Failed(silence=guard.incumbency.absence))
             raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")

@@ -81,7 +81,7 @@ class SyncBot(GuardedBot):
     def _wake(self, stop: int) -> None:
         """End a call that waits in standby or for a webhook; one whose poll is at Telegram ends with that."""
         guard = self.guard
-        while not guard.is_polling and not self._calls.wait_idle(stop, WAKE_EVERY):
+        while not guard.drain.is_polling and not self._calls.wait_idle(stop, WAKE_EVERY):
             if guard.grant is not None:
                 guard.claims.let_go(guard, Cause.STOPPED)
             guard.claims.unwant(guard)

@@ -223,9 +223,8 @@ class MemoryStore:
         return True
 
     def _write(self, swap: Swap) -> Claim:
-        claim = replace(swap.claim, version=swap.claim.version + 1)
-        if swap.claim.version == 0:
-            claim = replace(claim, term=max(claim.term, self._first_term))
+        wanted = swap.claim
+        claim = wanted.written(wanted.term if wanted.version else max(wanted.term, self._first_term))
         self._claims[claim.bot_id] = claim
         return claim
 

@@ -91,6 +91,24 @@ class Claim:
     standing: Standing | None = None
     """Of the last holder, where it had one to pass on."""
 
+    def written(self, term: Term) -> Claim:
+        """The claim as it is after a swap has written it in this term.
+
+        Spelled out: `dataclasses.replace` takes 80 ms for 10,000.
+        """
+        return Claim(
+            bot_id=self.bot_id,
+            version=self.version + 1,
+            holder=self.holder,
+            term=term,
+            since=self.since,
+            heir=self.heir,
+            clean=self.clean,
+            offset=self.offset,
+            episode=self.episode,
+            standing=self.standing,
+        )
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Wish:

@@ -10,7 +10,18 @@ from collections.abc import Callable, Generator
 from dataclasses import dataclass, replace
 from typing import Any
 
-from onepoller.coordination import call, conflict, decide, episodes, queueing, rivals, stall, tenure, watching
+from onepoller.coordination import (
+    call,
+    conflict,
+    decide,
+    episodes,
+    polled,
+    queueing,
+    rivals,
+    stall,
+    tenure,
+    watching,
+)
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import SessionId, Term
@@ -94,7 +105,7 @@ def _no_standing(*_: object, **__: object) -> Standing | None:
 
 def _what_a_look_brings(guard: Guard, deadline: float) -> Generator[Step, Any, Any]:
     """As `watching._rival`, but a batch that comes is handed on."""
-    look = guard.rival.look(watching._Outside(guard), deadline, seconds=guard.state.watch_for)
+    look = guard.looks.rival.look(watching._Outside(guard), deadline, seconds=guard.state.watch_for)
     brought, answer = None, None
     while True:
         try:
@@ -129,7 +140,7 @@ _saw = Peeks.saw
 
 
 def _delivers_unseen(self: Any, ids: tuple[int, ...], grant: Any, pause: float) -> Generator[Step, Any, bool]:  # noqa: ARG001
-    self._guard.received(ids, pause=pause)
+    polled.received(self._guard, ids, pause=pause)
     return True
     yield
 

@@ -1,8 +1,8 @@
 """What a process knows after its server has lost data: which claims were its own, and that others had others.
 
-Who held a claim may not have noticed yet, and deliver until its deadline. So for one lease after a loss was
-noticed a claim that was not written since is free only for who had it; to others it seems to be held.
-A process that starts meanwhile knows nothing of this.
+A holder notices within moments, but it may be cut off, and deliver until its deadline. So for one lease after
+a loss was noticed, a claim that was not written since is free only for who had it; for others it looks as if
+the lost session held it. Then it is free for all. A process that starts meanwhile knows nothing of this.
 """
 
 from __future__ import annotations

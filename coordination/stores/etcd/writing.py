@@ -9,11 +9,10 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Collection, Iterable, Iterator, Sequence
-from dataclasses import replace
 from itertools import islice
 from typing import TypeVar
 
-from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.identity import BotId, SessionId
 from onepoller.coordination.stores.etcd.gateway import Gateway
 from onepoller.coordination.stores.etcd.keys import Keys
 from onepoller.coordination.stores.etcd.refusal import LeaseGone
@@ -85,7 +84,7 @@ class Writing:
 
     async def _one(self, session: EtcdSession, swap: Swap, batch: Batch) -> dict[BotId, Claim]:
         """One bot changes hands, the usual case: one round trip for all of it."""
-        claim = _next(swap.claim, session.floor)
+        claim = swap.claim.written(max(swap.claim.term, session.floor))
         async with session.writing:
             parts = session.wishes.after((), batch.withdrawn)
             marks = [self._mark(swap.requires_over)] if swap.requires_over is not None else []
@@ -100,7 +99,7 @@ class Writing:
     async def _some_claims(
         self, session: EtcdSession, swaps: Sequence[Swap], *, wake: Collection[SessionId]
     ) -> dict[BotId, Claim]:
-        claims = [_next(swap.claim, session.floor) for swap in swaps]
+        claims = [swap.claim.written(max(swap.claim.term, session.floor)) for swap in swaps]
         parts = [self._one_claim(swap, claim) for swap, claim in zip(swaps, claims, strict=True)]
         answers, revision = await self._if_alive(session, [*parts, *self._wake_ups(wake)])
         written = [
@@ -171,10 +170,6 @@ class Writing:
             session.end()
             raise over(session.id)
         return answer["responses"], int(answer["header"]["revision"])
-
-
-def _next(claim: Claim, floor: Term) -> Claim:
-    return replace(claim, version=claim.version + 1, term=max(claim.term, floor))
 
 
 def _chunks(things: Sequence[T]) -> Iterator[list[T]]:

@@ -134,22 +134,8 @@ def _end(connection: sqlite3.Connection, ended: Collection[SessionRow]) -> None:
 
 
 def _next(claim: Claim, first_term: Term, former: SessionId | str | None) -> Claim:
-    """The claim as it is written; no holder keeps another term than its own.
-
-    Spelled out: `dataclasses.replace` takes 80 ms for 10,000.
-    """
-    return Claim(
-        bot_id=claim.bot_id,
-        version=claim.version + 1,
-        holder=claim.holder,
-        term=claim.term if claim.holder == former else max(claim.term, first_term),
-        since=claim.since,
-        heir=claim.heir,
-        clean=claim.clean,
-        offset=claim.offset,
-        episode=claim.episode,
-        standing=claim.standing,
-    )
+    """The claim as it is written; no holder keeps another term than its own."""
+    return claim.written(claim.term if claim.holder == former else max(claim.term, first_term))
 
 
 def _write_wishes(

@@ -16,10 +16,10 @@ from typing import Any
 import httpx
 
 from onepoller.coordination.errors import StoreUnavailable, StoreUnfit
+from onepoller.coordination.stores.engine.fork import keep_in_children
 from onepoller.coordination.stores.kubernetes.access import Access
 from onepoller.coordination.stores.kubernetes.body import Body, name_of, version_of
 from onepoller.coordination.stores.kubernetes.failure import Conflict, Expired, Missing, refusal, silent
-from onepoller.coordination.stores.kubernetes.fork import keep_in_children
 
 WRITERS = 8
 """So many claims are written side by side: what one client of an API server may well do."""

@@ -83,7 +83,7 @@ def written_of(swaps: Iterable[Swap], bots: Sequence[int], terms: Sequence[int])
     written = {}
     for number, term in zip(bots, terms, strict=True):
         bot_id = BotId(number)
-        written[bot_id] = _next(claims[bot_id], Term(term))
+        written[bot_id] = claims[bot_id].written(Term(term))
     return written
 
 
@@ -146,22 +146,6 @@ def _session_of(row: Mapping[str, Any]) -> SessionRecord:
         lease=row["since"],
         report=row["report"] or b"",
         silence=max(0.0, float(row["episode"])),
-    )
-
-
-def _next(claim: Claim, term: Term) -> Claim:
-    """The claim as it was written; spelled out, `replace` takes 80 ms for 10,000."""
-    return Claim(
-        bot_id=claim.bot_id,
-        version=claim.version + 1,
-        holder=claim.holder,
-        term=term,
-        since=claim.since,
-        heir=claim.heir,
-        clean=claim.clean,
-        offset=claim.offset,
-        episode=claim.episode,
-        standing=claim.standing,
     )
 
 

@@ -3,7 +3,8 @@
 Redis may lose what it has said is written: by FLUSHALL, by a restart, by a fail-over to a replica that was
 behind. After each of these either nothing is left of our data, or they lie on another run of the server.
 Then they begin anew: every session is over, for a claim that it knows of may be lost; and terms go on from
-the time of the new beginning, which is later than all that was written before.
+the time of the new beginning, which is later than all that was written before. Where old data came back,
+their sessions seem to live for one more lease: see `stores.engine.aftermath`.
 """
 
 from __future__ import annotations

@@ -13,8 +13,8 @@ from typing import TypeVar
 
 from redis import exceptions
 
+from onepoller.coordination.stores.engine.fork import keep_in_children
 from onepoller.coordination.stores.redis.faults import faults
-from onepoller.coordination.stores.redis.fork import keep_in_children
 from onepoller.coordination.stores.redis.line import Line
 from onepoller.coordination.stores.redis.place import Place
 

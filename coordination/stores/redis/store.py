@@ -13,10 +13,10 @@ from dataclasses import replace
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
+from onepoller.coordination.stores.engine import Aftermath
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.records import identity_text
 from onepoller.coordination.stores.redis import reading, writing
-from onepoller.coordination.stores.redis.aftermath import Aftermath
 from onepoller.coordination.stores.redis.beginning import Beginning
 from onepoller.coordination.stores.redis.keys import Keys
 from onepoller.coordination.stores.redis.line import Command, Line, run
@@ -86,6 +86,8 @@ class RedisStore:
         try:
             own = await self._lines.call(enter, limit=_LIMIT)
             self._sessions.add(own)
+            if self._aftermath is not None:
+                self._aftermath = replace(self._aftermath, floor=own.begun.first_term)
             return own
         finally:
             if not self._sessions:
@@ -153,10 +155,10 @@ class RedisStore:
         if writes == self._writes:
             self._learn(seen.claims.values())
         seen = replace(seen, trouble=self._lines.trouble)
-        own = next(iter(self._sessions), None)
-        if self._aftermath is None or own is None or self._clock() >= self._aftermath.until:
+        after = self._aftermath
+        if after is None or not self._sessions or self._clock() >= after.until:
             return seen
-        return self._aftermath.shown(seen, first_term=own.begun.first_term)
+        return after.shown(seen)
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes, some hundred in one step; each claim only if its version stands."""
@@ -254,8 +256,9 @@ class RedisStore:
         if not own.is_over:
             self._aftermath = Aftermath(
                 lost=own.id,
+                had=own.held,
+                floor=own.begun.first_term,  # until we open a session on what has begun since
                 until=self._clock() + self._lease.seconds,
-                ours=own.held,
                 lease=self._lease.seconds,
             )
         own.end()

@@ -56,7 +56,7 @@ class Part:
         for swap, mark in zip(self.swaps, told.decode(), strict=True):
             if mark != "0":
                 term = swap.claim.term
-                yield rows.written(swap.claim, term if mark == "1" else max(term, first_term))
+                yield swap.claim.written(term if mark == "1" else max(term, first_term))
 
 
 def parts(batch: Batch) -> list[Part]:

@@ -12,9 +12,10 @@ import pytest
 
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.hosts import Hosts
+from tests.e2e.engines.kubernetes_api.peers import Namespace
 from tests.e2e.engines.kubernetes_api.role import granted_verbs
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
-from tests.e2e.engines.servers import Etcd, PgBouncer, PostgreSQL, Redis, Require, Server
+from tests.e2e.engines.servers import Etcd, OwnServer, PgBouncer, PostgreSQL, Redis, Require, Server
 
 S = TypeVar("S", bound=Server)
 
@@ -57,7 +58,7 @@ def etcd_server(require_program: Require, tmp_path_factory: pytest.TempPathFacto
 
 
 @pytest.fixture
-def own_server(require_program: Require, tmp_path: Path) -> Iterator[Callable[[type[Server]], Server]]:
+def own_server(require_program: Require, tmp_path: Path) -> Iterator[OwnServer]:
     """Give a maker of servers that the test may freeze, end and start again; they end with the test."""
     made: list[Server] = []
 
@@ -84,6 +85,12 @@ def own_kubernetes_api() -> Iterator[FakeKubernetes]:
     fake = FakeKubernetes(granted=granted_verbs()).start()
     yield fake
     fake.close()
+
+
+@pytest.fixture
+def namespace(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> Namespace:
+    """Give a namespace of that server."""
+    return Namespace(own_kubernetes_api, tmp_path)
 
 
 @pytest.fixture

@@ -18,6 +18,10 @@ from onepoller.coordination.stores.seam import Batch, Change, Claim, Liveness, S
 from onepoller.testing.store_contract.rig import BOT, identity
 
 PATIENCE = 20.0
+LONG = 60.0
+"""A lease, in seconds, that nobody waits for."""
+CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"
+"""Cuts the connections of all stores."""
 
 
 def fresh(url: str, **options: str) -> str:

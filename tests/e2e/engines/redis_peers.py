@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import time
-from collections.abc import AsyncGenerator, Callable
+from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any, cast
@@ -20,7 +20,6 @@ from onepoller.testing.store_contract.rig import Peer, identity
 from tests.e2e.engines.servers import Redis, Server, free_port
 
 LEASE = 2.0
-OwnServer = Callable[[type[Server]], Server]
 
 
 class WithSocket(Redis):

@@ -100,12 +100,14 @@ class Server:
     def freeze(self) -> None:
         """SIGSTOP to all of it."""
         for process in self._all():
-            process.suspend()
+            with suppress(psutil.NoSuchProcess):  # a child may end meanwhile
+                process.suspend()
 
     def thaw(self) -> None:
         """SIGCONT."""
         for process in self._all():
-            process.resume()
+            with suppress(psutil.NoSuchProcess):  # a child may end meanwhile
+                process.resume()
 
     def stop(self) -> None:
         """End it as an administrator does; what it has to keep is kept."""
@@ -132,6 +134,10 @@ class Server:
             return [main, *main.children(recursive=True)]
         except psutil.NoSuchProcess:
             return []
+
+
+OwnServer = Callable[[type[Server]], Server]
+"""Makes a server of the test's own."""
 
 
 class Redis(Server):

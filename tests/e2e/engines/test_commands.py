@@ -6,14 +6,13 @@ import json
 import signal
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import Bots
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 PASSWORD = "open-sesame"
@@ -33,7 +32,7 @@ class Locked(Redis):
 
 
 @pytest.fixture
-def server(own_server: Callable[[type[Server]], Server]) -> Server:
+def server(own_server: OwnServer) -> Server:
     """Give a server that asks for a password."""
     return own_server(Locked)
 

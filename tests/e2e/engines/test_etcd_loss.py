@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import shutil
 import time
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator
 from contextlib import aclosing
 from typing import cast
 
@@ -19,15 +19,14 @@ from onepoller.testing.botapi import conflicts, overlaps
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.etcd_calls import call, delete_all, me, on, take
-from tests.e2e.engines.servers import Etcd, Server
+from tests.e2e.engines.servers import Etcd, OwnServer
 
 pytestmark = pytest.mark.slow
-Own = Callable[[type[Server]], Server]
 BOT = BotId(7000000001)
 
 
 @pytest.fixture
-def server(own_server: Own) -> Etcd:
+def server(own_server: OwnServer) -> Etcd:
     """Give an etcd that the test may end."""
     return cast("Etcd", own_server(Etcd))
 

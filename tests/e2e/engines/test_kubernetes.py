@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -19,45 +18,32 @@ from tests.e2e.engines.kubernetes_api.peers import (
     until_named,
     watch,
 )
-from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
 
 
-@pytest.fixture
-def api(own_kubernetes_api: FakeKubernetes) -> FakeKubernetes:
-    """Give a cluster of the test's own."""
-    return own_kubernetes_api
-
-
-@pytest.fixture
-def bots(api: FakeKubernetes, tmp_path: Path) -> Namespace:
-    """Give its namespace."""
-    return Namespace(api, tmp_path)
-
-
-def bot_lease(api: FakeKubernetes) -> dict[str, Any]:
+def bot_lease(namespace: Namespace) -> dict[str, Any]:
     """The Lease of the bot of these tests."""
-    return api.leases()[f"onepoller-bot-{BOT}"]
+    return namespace.api.leases()[f"onepoller-bot-{BOT}"]
 
 
 # What people see
 
 
-def test_kubectl_shows_who_holds_a_bot(api: FakeKubernetes, bots: Namespace) -> None:
+def test_kubectl_shows_who_holds_a_bot(namespace: Namespace) -> None:
     """The standard fields say it: holder, duration, since when, and how often it changed hands."""
 
     async def body() -> list[dict[str, Any]]:
         seen = []
-        async with bots.peers("blue", "green") as (first, second):
+        async with namespace.peers("blue", "green") as (first, second):
             mine = await first.take()
             assert mine is not None
-            seen.append(bot_lease(api)["spec"])
+            seen.append(bot_lease(namespace)["spec"])
             await second.store.read([BOT])
             await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
-            seen.append(bot_lease(api)["spec"])
+            seen.append(bot_lease(namespace)["spec"])
             await second.write(replace(await second.claim(), holder=None))
-            seen.append(bot_lease(api)["spec"])
+            seen.append(bot_lease(namespace)["spec"])
         return seen
 
     blue, green, free = asyncio.run(body())
@@ -67,33 +53,33 @@ def test_kubectl_shows_who_holds_a_bot(api: FakeKubernetes, bots: Namespace) -> 
     assert blue["leaseDurationSeconds"] == 1
 
 
-def test_who_only_looks_leaves_nothing_behind(api: FakeKubernetes, bots: Namespace) -> None:
+def test_who_only_looks_leaves_nothing_behind(namespace: Namespace) -> None:
     """A read without a session makes no Lease."""
-    snapshot = asyncio.run(bots.store().read())
-    assert (snapshot.claims, snapshot.sessions, api.leases()) == ({}, {}, {})
+    snapshot = asyncio.run(namespace.store().read())
+    assert (snapshot.claims, snapshot.sessions, namespace.api.leases()) == ({}, {}, {})
 
 
-def test_who_only_looks_is_told_of_the_silent(bots: Namespace) -> None:
+def test_who_only_looks_is_told_of_the_silent(namespace: Namespace) -> None:
     """For people a wall clock is good enough: a dead process is not shown as alive."""
 
     async def body() -> Liveness:
-        async with bots.peers("dead") as (dead,):
-            await asyncio.sleep(bots.lease)
-            return (await bots.store().read()).sessions[dead.id].liveness
+        async with namespace.peers("dead") as (dead,):
+            await asyncio.sleep(namespace.lease)
+            return (await namespace.store().read()).sessions[dead.id].liveness
 
     assert asyncio.run(body()) is Liveness.SILENT
 
 
-def test_a_process_that_ends_leaves_the_bots_lease_alone(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_process_that_ends_leaves_the_bots_lease_alone(namespace: Namespace) -> None:
     """Its own Leases go, its wishes with them."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             await one.take()
             await one.wish(Wish(bot_id=OTHER, session=one.id))
 
     asyncio.run(body())
-    assert set(api.leases()) == {f"onepoller-bot-{BOT}"}
+    assert set(namespace.api.leases()) == {f"onepoller-bot-{BOT}"}
 
 
 # Edits by hand
@@ -104,67 +90,67 @@ def edit_label(lease: dict[str, Any]) -> None:
     lease["metadata"]["labels"]["team"] = "bots"
 
 
-def test_an_edit_by_hand_ends_no_session(api: FakeKubernetes, bots: Namespace) -> None:
+def test_an_edit_by_hand_ends_no_session(namespace: Namespace) -> None:
     """Another version is not yet an end."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,):
-            api.edit(f"onepoller-session-{one.id}", edit_label)
+        async with namespace.peers("one") as (one,):
+            namespace.api.edit(f"onepoller-session-{one.id}", edit_label)
             await one.store.beat(one.session)
 
     asyncio.run(body())
 
 
-def test_an_edit_by_hand_keeps_nobody_alive(api: FakeKubernetes, bots: Namespace) -> None:
+def test_an_edit_by_hand_keeps_nobody_alive(namespace: Namespace) -> None:
     """Only a beat is a sign of life: a dead session whose Lease is edited stays silent, and is ended."""
 
     async def body() -> Claim | None:
-        async with bots.peers("dead", "heir") as (dead, heir):
+        async with namespace.peers("dead", "heir") as (dead, heir):
             await dead.take()
-            await silence(dead, seen_by=heir, lease=bots.lease)
-            api.edit(f"onepoller-session-{dead.id}", edit_label)
+            await silence(dead, seen_by=heir, lease=namespace.lease)
+            namespace.api.edit(f"onepoller-session-{dead.id}", edit_label)
             return await heir.take(requires_over=dead)
 
     assert asyncio.run(body()) is not None
 
 
-def test_a_session_whose_lease_was_deleted_is_over(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_session_whose_lease_was_deleted_is_over(namespace: Namespace) -> None:
     """It is not made anew by its next beat."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,):
-            api.delete(f"onepoller-session-{one.id}")
+        async with namespace.peers("one") as (one,):
+            namespace.api.delete(f"onepoller-session-{one.id}")
             with pytest.raises(SessionOver):
                 await one.store.beat(one.session)
 
     asyncio.run(body())
-    assert api.leases() == {}
+    assert namespace.api.leases() == {}
 
 
-def test_the_end_of_a_session_is_heard_by_itself(api: FakeKubernetes, bots: Namespace) -> None:
+def test_the_end_of_a_session_is_heard_by_itself(namespace: Namespace) -> None:
     """Its look before delivery is false before its next beat."""
 
     async def body() -> bool:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             mine = await one.take()
             assert mine is not None
             async with watch(one) as changes:
                 await anext(changes)
-                api.delete(f"onepoller-session-{one.id}")
+                namespace.api.delete(f"onepoller-session-{one.id}")
                 await until_named(changes, one)
             return one.session.has_claim(BOT, mine.term)
 
     assert not asyncio.run(body())
 
 
-def test_terms_do_not_go_back_where_a_bots_lease_was_deleted(api: FakeKubernetes, bots: Namespace) -> None:
+def test_terms_do_not_go_back_where_a_bots_lease_was_deleted(namespace: Namespace) -> None:
     """It begins anew at its creation time by the server's clock, which is later."""
 
     async def body() -> tuple[Claim | None, Claim | None]:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             before = await one.take()
             await asyncio.sleep(1.01)  # creation times are whole seconds
-            api.delete(f"onepoller-bot-{BOT}")
+            namespace.api.delete(f"onepoller-bot-{BOT}")
             return before, await one.take()
 
     before, after = asyncio.run(body())
@@ -173,13 +159,13 @@ def test_terms_do_not_go_back_where_a_bots_lease_was_deleted(api: FakeKubernetes
     assert (after.version, after.term > before.term) == (1, True)
 
 
-def test_a_lease_that_somebody_made_is_free(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_lease_that_somebody_made_is_free(namespace: Namespace) -> None:
     """What has our name and not our record is taken like a claim that was never written."""
 
     async def body() -> Claim | None:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             await one.take()
-            api.edit(f"onepoller-bot-{BOT}", lambda lease: lease["metadata"].pop("annotations"))
+            namespace.api.edit(f"onepoller-bot-{BOT}", lambda lease: lease["metadata"].pop("annotations"))
             assert (await one.claim()).version == 0
             return await one.take()
 
@@ -189,29 +175,29 @@ def test_a_lease_that_somebody_made_is_free(api: FakeKubernetes, bots: Namespace
 # Ends
 
 
-def test_a_session_that_is_over_wishes_for_nothing(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_session_that_is_over_wishes_for_nothing(namespace: Namespace) -> None:
     """A thawed process leaves no trace."""
 
     async def body() -> None:
-        async with bots.peers("dead", "heir") as (dead, heir):
+        async with namespace.peers("dead", "heir") as (dead, heir):
             await dead.take()
-            await silence(dead, seen_by=heir, lease=bots.lease)
+            await silence(dead, seen_by=heir, lease=namespace.lease)
             await heir.take(requires_over=dead)
             with pytest.raises(SessionOver):
                 await dead.wish(Wish(bot_id=OTHER, session=dead.id))
-            assert not [name for name in api.leases() if "-wishes-" in name]
+            assert not [name for name in namespace.api.leases() if "-wishes-" in name]
 
     asyncio.run(body())
 
 
-def test_a_beat_comes_before_an_end_or_after_it(bots: Namespace) -> None:
+def test_a_beat_comes_before_an_end_or_after_it(namespace: Namespace) -> None:
     """Of a beat and an end at the same time one is refused: never do both believe that they won."""
 
     async def body() -> None:
         for _ in range(10):
-            async with bots.peers("holder", "heir") as (holder, heir):
+            async with namespace.peers("holder", "heir") as (holder, heir):
                 await holder.take()
-                await silence(holder, seen_by=heir, lease=bots.lease)
+                await silence(holder, seen_by=heir, lease=namespace.lease)
                 took, beat = await asyncio.gather(
                     heir.take(requires_over=holder),
                     holder.store.beat(holder.session, confirm=True),
@@ -223,11 +209,11 @@ def test_a_beat_comes_before_an_end_or_after_it(bots: Namespace) -> None:
     asyncio.run(body())
 
 
-def test_a_proof_by_the_kernel_ends_a_session_at_once(bots: Namespace) -> None:
+def test_a_proof_by_the_kernel_ends_a_session_at_once(namespace: Namespace) -> None:
     """Whoever holds the lock of a dead process of its host needs not wait for its lease."""
 
     async def body() -> Claim | None:
-        async with bots.peers("dead", "heir") as (dead, heir):
+        async with namespace.peers("dead", "heir") as (dead, heir):
             await dead.take()
             await bots_end(heir, dead)
             with pytest.raises(SessionOver):
@@ -240,19 +226,19 @@ def test_a_proof_by_the_kernel_ends_a_session_at_once(bots: Namespace) -> None:
     assert asyncio.run(body()) is not None
 
 
-def test_what_is_over_is_forgotten_when_nothing_names_it(api: FakeKubernetes, bots: Namespace) -> None:
+def test_what_is_over_is_forgotten_when_nothing_names_it(namespace: Namespace) -> None:
     """The next process that starts deletes it."""
 
     async def body() -> None:
-        async with bots.peers("dead", "heir") as (dead, heir):
+        async with namespace.peers("dead", "heir") as (dead, heir):
             await dead.take()
             await dead.take(OTHER)
-            await silence(dead, seen_by=heir, lease=bots.lease)
+            await silence(dead, seen_by=heir, lease=namespace.lease)
             await heir.take(requires_over=dead)
-            async with bots.peers("third"):
-                assert f"onepoller-session-{dead.id}" in api.leases()  # it is still named by the other bot
+            async with namespace.peers("third"):
+                assert f"onepoller-session-{dead.id}" in namespace.api.leases()  # the other bot names it
             await heir.take(OTHER, requires_over=dead)
-            async with bots.peers("fourth"):
-                assert f"onepoller-session-{dead.id}" not in api.leases()
+            async with namespace.peers("fourth"):
+                assert f"onepoller-session-{dead.id}" not in namespace.api.leases()
 
     asyncio.run(body())

@@ -152,9 +152,9 @@ def test_an_unknown_token_is_told(own_kubernetes_api: FakeKubernetes, tmp_path: 
     )
 
 
-def test_a_missing_namespace_is_told(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> None:
+def test_a_missing_namespace_is_told(namespace: Namespace) -> None:
     """A list of it would be empty; a Lease cannot be made there."""
-    url = Namespace(own_kubernetes_api, tmp_path).url.replace("//bots", "//nowhere")
+    url = namespace.url.replace("//bots", "//nowhere")
     error = asyncio.run(failed(lambda: make(Address.of(url), lease=5).open(identity("one"))))
     assert isinstance(error, StoreUnfit)
     assert "there is no namespace nowhere" in str(error)
@@ -192,12 +192,11 @@ def _address(server: asyncio.Server) -> str:
     return f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
 
 
-def test_a_server_that_is_not_there_is_waited_for(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> None:
+def test_a_server_that_is_not_there_is_waited_for(namespace: Namespace) -> None:
     """It may come back."""
-    bots = Namespace(own_kubernetes_api, tmp_path)
-    own_kubernetes_api.stop()
-    error = asyncio.run(failed(lambda: bots.store().open(identity("one"))))
-    own_kubernetes_api.start()
+    namespace.api.stop()
+    error = asyncio.run(failed(lambda: namespace.store().open(identity("one"))))
+    namespace.api.start()
     assert isinstance(error, StoreUnavailable)
     assert str(error) == (
         "kubernetes://bots does not answer: check that the API server can be reached from here."

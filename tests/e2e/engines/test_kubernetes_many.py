@@ -8,7 +8,6 @@ import time
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from dataclasses import replace
-from pathlib import Path
 from typing import Any, cast
 
 import pytest
@@ -25,33 +24,20 @@ from tests.e2e.engines.kubernetes_api.peers import (
     until_named,
     watch,
 )
-from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
-
-
-@pytest.fixture
-def api(own_kubernetes_api: FakeKubernetes) -> FakeKubernetes:
-    """Give a cluster of the test's own."""
-    return own_kubernetes_api
-
-
-@pytest.fixture
-def bots(api: FakeKubernetes, tmp_path: Path) -> Namespace:
-    """Give its namespace."""
-    return Namespace(api, tmp_path)
 
 
 # Wake-ups
 
 
-def test_who_is_woken_hears_it_at_once_and_the_others_soon(api: FakeKubernetes, tmp_path: Path) -> None:
+def test_who_is_woken_hears_it_at_once_and_the_others_soon(namespace: Namespace) -> None:
     """By the watch that stands: nothing is listed for it."""
-    bots = Namespace(api, tmp_path, lease=20)
+    namespace.lease = 20.0
 
     async def body() -> tuple[float, int]:
         async with (
-            bots.peers("writer", "woken", "other") as (writer, woken, other),
+            namespace.peers("writer", "woken", "other") as (writer, woken, other),
             watch(woken) as at_once,
             watch(other) as soon,
         ):
@@ -60,13 +46,13 @@ def test_who_is_woken_hears_it_at_once_and_the_others_soon(api: FakeKubernetes, 
                 await anext(changes)
                 await anext(changes)  # what the list has brought
             await asyncio.sleep(1.2)  # a slow look without news is told to nobody
-            lists = api.requests["list"]
+            lists = namespace.api.requests["list"]
             swap = Swap(claim=Claim(bot_id=BOT, heir=woken.id))
             await writer.store.swap(writer.session, Batch(swaps=[swap], wake=[woken.id]))
             await asyncio.wait_for(anext(at_once), PATIENCE)
             began = time.monotonic()
             await asyncio.wait_for(anext(soon), PATIENCE)
-            return time.monotonic() - began, api.requests["list"] - lists
+            return time.monotonic() - began, namespace.api.requests["list"] - lists
 
     seconds, lists = asyncio.run(body())
     assert (seconds < 2.5, lists) == (True, 0)
@@ -84,62 +70,60 @@ REPORT = b"".join(
 )
 
 
-def test_ten_thousand_wishes_and_their_report_fit(api: FakeKubernetes, bots: Namespace) -> None:
+def test_ten_thousand_wishes_and_their_report_fit(namespace: Namespace) -> None:
     """In one Lease each, 256 KiB is the limit; the Lease that beats stays small."""
 
     async def body() -> tuple[int, int, bytes, int]:
-        async with bots.peers("one", "two") as (one, two):
+        async with namespace.peers("one", "two") as (one, two):
             wishes = [Wish(bot_id=bot_id, session=one.id, priority=1) for bot_id in MANY]
             await one.store.swap(one.session, Batch(wishes=wishes))
             await one.store.beat(one.session, report=REPORT)
             seen = await two.store.read()
             places = {wish.since for standing in seen.wishes.values() for wish in standing}
-            beating = len(json.dumps(api.leases()[f"onepoller-session-{one.id}"]))
+            beating = len(json.dumps(namespace.api.leases()[f"onepoller-session-{one.id}"]))
             return len(seen.wishes), len(places), seen.sessions[one.id].report, beating
 
     wishes, places, report, beating = asyncio.run(body())
     assert (wishes, places, report == REPORT, beating < 2000) == (len(MANY), 1, True, True)
 
 
-def test_requests_in_the_steady_state_do_not_depend_on_the_number_of_bots(
-    api: FakeKubernetes, bots: Namespace
-) -> None:
+def test_requests_in_the_steady_state_do_not_depend_on_the_number_of_bots(namespace: Namespace) -> None:
     """With the report of ten thousand bots: at most a tenth more."""
 
     async def requests(report: bytes) -> int:
-        async with bots.peers("holder", "standby") as (holder, standby), watch(standby) as changes:
+        async with namespace.peers("holder", "standby") as (holder, standby), watch(standby) as changes:
             await take_many(holder, MANY[: 1 if len(report) < 100 else 200])
             await anext(changes)
             await holder.store.beat(holder.session, report=report)
-            before = api.requests.total()
+            before = namespace.api.requests.total()
             for _ in range(21):
-                await asyncio.sleep(bots.lease / 3)
+                await asyncio.sleep(namespace.lease / 3)
                 await asyncio.gather(
                     holder.store.beat(holder.session, report=report), standby.store.beat(standby.session)
                 )
-            return api.requests.total() - before
+            return namespace.api.requests.total() - before
 
     one, many = asyncio.run(requests(bytes(28))), asyncio.run(requests(REPORT))
     assert 42 <= one <= many <= 1.1 * one
 
 
-def test_ten_standbys_hear_of_a_takeover_at_no_cost(api: FakeKubernetes, bots: Namespace) -> None:
+def test_ten_standbys_hear_of_a_takeover_at_no_cost(namespace: Namespace) -> None:
     """What a hundred claims change is announced once; nobody is made to ask the server for it."""
 
     async def body() -> int:
         labels = [f"standby {number}" for number in range(10)]
-        async with bots.peers("dead", *labels) as (dead, heir, *others):
+        async with namespace.peers("dead", *labels) as (dead, heir, *others):
             claims = await take_many(dead, MANY[:100])
             await heir.store.read(list(claims))
             watches = [watch(peer) for peer in (heir, *others)]
             heard = [asyncio.create_task(_hear(one, dead)) for one in watches]
-            before = api.requests.copy()
+            before = namespace.api.requests.copy()
             while not all(task.done() for task in heard):
-                await asyncio.sleep(bots.lease / 4)
+                await asyncio.sleep(namespace.lease / 4)
                 await asyncio.gather(*(peer.store.beat(peer.session) for peer in (heir, *others)))
             assert [task.exception() for task in heard] == [None] * 10
             assert len(await take_over_many(heir, dead, claims)) == 100
-            asked = api.requests - before
+            asked = namespace.api.requests - before
             return asked["get"] + asked["list"] + asked["create"] + asked["delete"]
 
     async def _hear(one: aclosing[AsyncGenerator[Change, None]], dead: Peer) -> None:
@@ -150,17 +134,17 @@ def test_ten_standbys_hear_of_a_takeover_at_no_cost(api: FakeKubernetes, bots: N
     assert asyncio.run(body()) <= 2 * 10 + 2
 
 
-def test_who_hears_of_one_change_reads_one_claim(api: FakeKubernetes, bots: Namespace) -> None:
+def test_who_hears_of_one_change_reads_one_claim(namespace: Namespace) -> None:
     """Not all that it waits for: what others announced says which."""
 
     async def body() -> tuple[SessionId | None, int, int]:
-        async with bots.peers("holder", "standby") as (holder, standby), watch(standby) as changes:
+        async with namespace.peers("holder", "standby") as (holder, standby), watch(standby) as changes:
             claims = await take_many(holder, MANY[:200])
             await anext(changes)
             await anext(changes)  # what the list has brought
             await standby.store.read(MANY[:200])
             await standby.store.beat(standby.session)
-            before = api.requests.copy()
+            before = namespace.api.requests.copy()
             given = Swap(claim=replace(claims[MANY[7]], holder=None, heir=standby.id))
             await holder.store.swap(holder.session, Batch(swaps=[given], wake=[standby.id]))
             async with asyncio.timeout(PATIENCE):
@@ -168,22 +152,22 @@ def test_who_hears_of_one_change_reads_one_claim(api: FakeKubernetes, bots: Name
                     heir = (await standby.store.read(MANY[:200])).claims[MANY[7]].heir
                     if heir is not None:
                         break
-            asked = api.requests - before
+            asked = namespace.api.requests - before
             return heir, asked["get"], asked["list"]
 
     heir, gets, lists = asyncio.run(body())
     assert (heir is not None, gets, lists <= 2) == (True, 1, True)
 
 
-def test_a_swap_that_is_cut_short_tells_what_was_written(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_swap_that_is_cut_short_tells_what_was_written(namespace: Namespace) -> None:
     """The server breaks within a batch: what is ours is told, the rest can be tried again."""
 
     async def body() -> tuple[int, int]:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             swaps = [Swap(claim=Claim(bot_id=bot_id, holder=one.id)) for bot_id in MANY[:200]]
-            api.be_broken("create", after=60)
+            namespace.api.be_broken("create", after=60)
             told = (await one.store.swap(one.session, Batch(swaps=swaps))).written
-            there = [name for name in api.leases() if "-bot-" in name]
+            there = [name for name in namespace.api.leases() if "-bot-" in name]
             return len(told), len(there)
 
     told, there = asyncio.run(body())

@@ -7,7 +7,6 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
-from pathlib import Path
 
 import pytest
 
@@ -24,9 +23,9 @@ LEASE = 2
 
 
 @pytest.fixture
-def store(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> str:
+def store(namespace: Namespace) -> str:
     """Give the URL of a namespace of the test's own."""
-    return Namespace(own_kubernetes_api, tmp_path).url
+    return namespace.url
 
 
 def holder_and_standby(telegram: Telegram, bots: Bots, store: str, kind: str = "bare") -> tuple[Bot, Bot]:

@@ -7,7 +7,6 @@ import time
 from collections.abc import AsyncGenerator, Callable
 from contextlib import suppress
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -23,34 +22,21 @@ from tests.e2e.engines.kubernetes_api.peers import (
     until_named,
     watch,
 )
-from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
-
-
-@pytest.fixture
-def api(own_kubernetes_api: FakeKubernetes) -> FakeKubernetes:
-    """Give a cluster of the test's own."""
-    return own_kubernetes_api
-
-
-@pytest.fixture
-def bots(api: FakeKubernetes, tmp_path: Path) -> Namespace:
-    """Give its namespace."""
-    return Namespace(api, tmp_path)
 
 
 # Answers that are lost
 
 
-def test_a_claim_whose_answer_was_lost_is_ours(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_claim_whose_answer_was_lost_is_ours(namespace: Namespace) -> None:
     """The write was done, the connection broke: it is found to be our own, and nothing is written twice."""
 
     async def body() -> list[Claim | None]:
-        async with bots.peers("one") as (one,):
-            api.lose_answers("create")
+        async with namespace.peers("one") as (one,):
+            namespace.api.lose_answers("create")
             made = await one.take()
-            api.lose_answers("update")
+            namespace.api.lose_answers("update")
             assert made is not None
             return [made, await one.write(replace(made, clean=False))]
 
@@ -59,50 +45,50 @@ def test_a_claim_whose_answer_was_lost_is_ours(api: FakeKubernetes, bots: Namesp
     assert written == replace(made, clean=False, version=2)
 
 
-def test_a_session_whose_answer_was_lost_is_open(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_session_whose_answer_was_lost_is_open(namespace: Namespace) -> None:
     """One session, and it beats."""
 
     async def body() -> int:
-        api.lose_answers("create")
-        async with bots.peers("one") as (one,):
+        namespace.api.lose_answers("create")
+        async with namespace.peers("one") as (one,):
             await one.store.beat(one.session)
             return len((await one.store.read()).sessions)
 
     assert asyncio.run(body()) == 1
 
 
-def test_a_beat_whose_answer_was_lost_ends_nothing(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_beat_whose_answer_was_lost_ends_nothing(namespace: Namespace) -> None:
     """Our own write is not taken for somebody else's."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,):
-            api.lose_answers("update")
+        async with namespace.peers("one") as (one,):
+            namespace.api.lose_answers("update")
             await one.store.beat(one.session)
             await one.store.beat(one.session, confirm=True)
 
     asyncio.run(body())
 
 
-def test_an_end_whose_answer_was_lost_stands(api: FakeKubernetes, bots: Namespace) -> None:
+def test_an_end_whose_answer_was_lost_stands(namespace: Namespace) -> None:
     """The dead session is over, and its claim is taken."""
 
     async def body() -> Claim | None:
-        async with bots.peers("dead", "heir") as (dead, heir):
+        async with namespace.peers("dead", "heir") as (dead, heir):
             await dead.take()
-            await silence(dead, seen_by=heir, lease=bots.lease)
-            api.lose_answers("update")
+            await silence(dead, seen_by=heir, lease=namespace.lease)
+            namespace.api.lose_answers("update")
             return await heir.take(requires_over=dead)
 
     assert asyncio.run(body()) is not None
 
 
-def test_a_wish_whose_answer_was_lost_keeps_its_place(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_wish_whose_answer_was_lost_keeps_its_place(namespace: Namespace) -> None:
     """It stands before who came after it."""
 
     async def body() -> list[str]:
-        async with bots.peers("one", "two") as (one, two):
+        async with namespace.peers("one", "two") as (one, two):
             await one.wish(Wish(bot_id=OTHER, session=one.id))
-            api.lose_answers("update")
+            namespace.api.lose_answers("update")
             await one.wish(Wish(bot_id=BOT, session=one.id))
             await two.wish(Wish(bot_id=BOT, session=two.id))
             names = {one.id: "one", two.id: "two"}
@@ -114,69 +100,69 @@ def test_a_wish_whose_answer_was_lost_keeps_its_place(api: FakeKubernetes, bots:
 # Trouble with the server
 
 
-def test_a_busy_server_is_asked_again(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_busy_server_is_asked_again(namespace: Namespace) -> None:
     """429 was not executed: the same request is sent again, when the server says so."""
 
     async def body() -> Claim | None:
-        async with bots.peers("one") as (one,):
-            api.be_busy("create", "get", "update", times=2)
+        async with namespace.peers("one") as (one,):
+            namespace.api.be_busy("create", "get", "update", times=2)
             return await one.take()
 
     assert asyncio.run(body()) is not None
 
 
-def test_a_server_that_stays_busy_is_trouble_in_one_sentence(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_server_that_stays_busy_is_trouble_in_one_sentence(namespace: Namespace) -> None:
     """A beat does not wait for ever."""
 
     async def body() -> str:
-        async with bots.peers("one") as (one,):
-            api.be_busy("update", times=1, retry_after="5")
+        async with namespace.peers("one") as (one,):
+            namespace.api.be_busy("update", times=1, retry_after="5")
             return str(await failed(lambda: one.store.beat(one.session)))
 
     assert asyncio.run(body()) == "kubernetes://bots is too busy (429); it is tried again."
 
 
-def test_a_server_that_breaks_is_trouble_that_passes(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace) -> None:
     """500: nothing was written as far as we know; the next call goes through."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,):
-            api.be_broken("update")
+        async with namespace.peers("one") as (one,):
+            namespace.api.be_broken("update")
             assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
             await one.store.beat(one.session)
 
     asyncio.run(body())
 
 
-def test_a_beat_gives_up_on_a_frozen_server_in_time(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> None:
     """A quarter of a lease: the holder knows before its deadline."""
 
     async def body() -> float:
-        async with bots.peers("one") as (one,):
+        async with namespace.peers("one") as (one,):
             await one.store.beat(one.session)
-            api.freeze()
+            namespace.api.freeze()
             began = time.monotonic()
             assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
             seconds = time.monotonic() - began
-            api.thaw()
+            namespace.api.thaw()
             await one.store.beat(one.session)
             return seconds
 
-    assert asyncio.run(body()) < bots.lease
+    assert asyncio.run(body()) < namespace.lease
 
 
-def test_everything_goes_on_after_a_restart_of_the_server(api: FakeKubernetes, bots: Namespace) -> None:
+def test_everything_goes_on_after_a_restart_of_the_server(namespace: Namespace) -> None:
     """Beats fail while it is away; the session, the claim and the watch are healed by themselves."""
 
     async def body() -> None:
-        async with bots.peers("holder", "standby") as (holder, standby):
+        async with namespace.peers("holder", "standby") as (holder, standby):
             mine = await holder.take()
             assert mine is not None
             async with watch(standby) as changes:
                 await anext(changes)
-                api.stop()
+                namespace.api.stop()
                 assert isinstance(await failed(lambda: holder.store.beat(holder.session)), StoreUnavailable)
-                api.start()
+                namespace.api.start()
                 await holder.store.beat(holder.session)
             assert holder.session.has_claim(BOT, mine.term)
             async with watch(standby) as changes:
@@ -186,15 +172,15 @@ def test_everything_goes_on_after_a_restart_of_the_server(api: FakeKubernetes, b
     asyncio.run(body())
 
 
-def test_a_watch_says_that_the_server_is_away(api: FakeKubernetes, bots: Namespace) -> None:
+def test_a_watch_says_that_the_server_is_away(namespace: Namespace) -> None:
     """It raises, and the instance watches again a second later."""
 
     async def body() -> None:
-        async with bots.peers("one") as (one,), watch(one) as changes:
+        async with namespace.peers("one") as (one,), watch(one) as changes:
             await anext(changes)
-            api.stop()
+            namespace.api.stop()
             assert isinstance(await failed(lambda: _to_the_end(changes)), StoreUnavailable)
-            api.start()
+            namespace.api.start()
 
     async def _to_the_end(changes: AsyncGenerator[Change, None]) -> None:
         async with asyncio.timeout(PATIENCE):
@@ -205,16 +191,16 @@ def test_a_watch_says_that_the_server_is_away(api: FakeKubernetes, bots: Namespa
 
 
 @pytest.mark.parametrize("trouble", ["close_watches", "forget_history"])
-def test_a_watch_that_is_ended_goes_on(api: FakeKubernetes, bots: Namespace, trouble: str) -> None:
+def test_a_watch_that_is_ended_goes_on(namespace: Namespace, trouble: str) -> None:
     """Whether the server closes it, or has forgotten where it stood (410)."""
 
     async def body() -> None:
-        async with bots.peers("first", "second") as (first, second), watch(second) as changes:
+        async with namespace.peers("first", "second") as (first, second), watch(second) as changes:
             await anext(changes)
             await asyncio.sleep(0.1)
             if trouble == "forget_history":
-                api.forget_history()
-            api.close_watches()
+                namespace.api.forget_history()
+            namespace.api.close_watches()
             await first.store.close(first.session)
             await until_named(changes, first)
 
@@ -225,18 +211,18 @@ def test_a_watch_that_is_ended_goes_on(api: FakeKubernetes, bots: Namespace, tro
 
 
 @pytest.mark.parametrize("verb", ["get", "list", "watch", "create", "update", "delete"])
-def test_each_granted_verb_is_needed(api: FakeKubernetes, bots: Namespace, verb: str) -> None:
+def test_each_granted_verb_is_needed(namespace: Namespace, verb: str) -> None:
     """Without it something is refused, in a sentence that names it and the manifest."""
-    api.granted -= {verb}
-    assert asyncio.run(_refused(bots)) == (
+    namespace.api.granted -= {verb}
+    assert asyncio.run(_refused(namespace)) == (
         f"kubernetes://bots: we may not {verb} leases in the namespace bots (403): grant it to our service"
         " account or user, as deploy/kubernetes/rbac.yaml does."
     )
 
 
-async def _refused(bots: Namespace) -> str:
+async def _refused(namespace: Namespace) -> str:
     """Do all that a process does; what was refused first."""
-    store = bots.store()
+    store = namespace.store()
     steps: list[Callable[[Peer], Any]] = [
         lambda one: one.take(),
         lambda one: one.store.beat(one.session),

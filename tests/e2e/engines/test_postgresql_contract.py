@@ -4,16 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import secrets
-from dataclasses import replace
 
 import pytest
 
-from onepoller.coordination.identity import Term
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.postgresql import PostgreSQLStore, make
 from onepoller.coordination.stores.seam import Session, Store
 from onepoller.testing.store_contract import StoreContract
-from onepoller.testing.store_contract.rig import BOT, promise
 from tests.e2e.engines.servers import PgBouncer, PostgreSQL
 
 pytestmark = pytest.mark.slow
@@ -50,17 +47,6 @@ class PostgreSQLContract(StoreContract):
 
     async def pass_time(self, seconds: float) -> None:
         await asyncio.sleep(seconds + LATE)
-
-    @promise
-    async def test_a_holder_may_change_on_the_version_alone(self) -> None:
-        """A transfer needs no proof. Who is given a claim knows of it when it has read it."""
-        first, second = await self.pair()
-        mine = await first.take()
-        assert mine is not None
-        given = await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
-        assert given is not None
-        assert await second.claim() == given
-        assert second.session.has_claim(BOT, given.term)
 
 
 class TestConnection(PostgreSQLContract):

@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
-from collections.abc import Callable
 
 import pytest
 
@@ -13,26 +12,21 @@ from onepoller.coordination.errors import SessionOver, StoreUnavailable
 from onepoller.coordination.identity import boot_clock, first_term
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.postgresql import beaten, fresh, processes, run
-from tests.e2e.engines.servers import PostgreSQL, Server
+from tests.e2e.engines.postgresql import CUT, LONG, beaten, fresh, processes, run
+from tests.e2e.engines.servers import OwnServer, PostgreSQL
 
 # The client forgets the socket of a connection that the server ends while it is being made.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
-Own = Callable[[type[Server]], Server]
-LONG = 60.0
-"""A lease, in seconds, that nobody waits for."""
-_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"
 
-
-def test_who_loses_its_connection_delivers_nothing_until_it_is_proved_again(own_server: Own) -> None:
+def test_who_loses_its_connection_delivers_nothing_until_it_is_proved_again(own_server: OwnServer) -> None:
     """Its lock is free meanwhile: anybody may follow it. Nobody did, so it goes on."""
 
     async def body() -> None:
         server = own_server(PostgreSQL)
         async with processes(fresh(server.url), 1, lease=LONG) as (holder,):
             mine = (await holder.take())[BOT]
-            await run(server.url, _CUT)
+            await run(server.url, CUT)
             await holder.wait(lambda: holder.session.deadline < boot_clock())
             assert not holder.session.has_claim(BOT, mine.term)
             await beaten(holder)
@@ -41,14 +35,14 @@ def test_who_loses_its_connection_delivers_nothing_until_it_is_proved_again(own_
     asyncio.run(body())
 
 
-def test_a_cut_is_seen_by_a_look_though_the_loop_is_busy(own_server: Own) -> None:
+def test_a_cut_is_seen_by_a_look_though_the_loop_is_busy(own_server: OwnServer) -> None:
     """The look before delivery asks the kernel: a loop may be late by more than others need to follow."""
 
     async def body() -> None:
         server = own_server(PostgreSQL)
         async with processes(fresh(server.url), 1, lease=LONG) as (holder,):
             mine = (await holder.take())[BOT]
-            cut = threading.Thread(target=lambda: asyncio.run(run(server.url, _CUT)))
+            cut = threading.Thread(target=lambda: asyncio.run(run(server.url, CUT)))
             cut.start()
             cut.join()  # our loop stands still from here on
             end = time.monotonic() + 20
@@ -59,7 +53,7 @@ def test_a_cut_is_seen_by_a_look_though_the_loop_is_busy(own_server: Own) -> Non
     asyncio.run(body())
 
 
-def test_who_watches_has_its_connection_again_at_once(own_server: Own) -> None:
+def test_who_watches_has_its_connection_again_at_once(own_server: OwnServer) -> None:
     """No beat is waited for; and whoever stands by looks at everything."""
 
     async def body() -> None:
@@ -67,21 +61,21 @@ def test_who_watches_has_its_connection_again_at_once(own_server: Own) -> None:
         async with processes(fresh(server.url), 1, lease=LONG) as (holder,):
             mine = (await holder.take())[BOT]
             await holder.watch()
-            await run(server.url, _CUT)
+            await run(server.url, CUT)
             await holder.wait(lambda: not holder.session.has_claim(BOT, mine.term))
             await holder.wait(lambda: holder.session.has_claim(BOT, mine.term), timeout=0.9)
 
     asyncio.run(body())
 
 
-def test_who_was_ended_while_it_had_no_connection_is_over(own_server: Own) -> None:
+def test_who_was_ended_while_it_had_no_connection_is_over(own_server: OwnServer) -> None:
     """Another has taken its claim; it is not revived."""
 
     async def body() -> None:
         server = own_server(PostgreSQL)
         async with processes(fresh(server.url), 2, lease=LONG) as (holder, standby):
             await holder.take()
-            await run(server.url, _CUT)
+            await run(server.url, CUT)
             await beaten(standby)
             async with asyncio.timeout(20):
                 while await standby.liveness(holder) is not Liveness.SILENT:  # noqa: ASYNC110  # no news of it here
@@ -93,7 +87,7 @@ def test_who_was_ended_while_it_had_no_connection_is_over(own_server: Own) -> No
     asyncio.run(body())
 
 
-def test_after_a_restart_nobody_follows_a_holder_within_its_lease(own_server: Own) -> None:
+def test_after_a_restart_nobody_follows_a_holder_within_its_lease(own_server: OwnServer) -> None:
     """All locks are free then, and prove nothing. The holder goes on, in the same session."""
 
     async def body() -> None:
@@ -111,7 +105,7 @@ def test_after_a_restart_nobody_follows_a_holder_within_its_lease(own_server: Ow
     asyncio.run(body())
 
 
-def test_after_a_restart_a_dead_holder_is_followed_after_its_lease(own_server: Own) -> None:
+def test_after_a_restart_a_dead_holder_is_followed_after_its_lease(own_server: OwnServer) -> None:
     """Counted from when the new life of the server was first seen; the standby hears of it."""
 
     async def body() -> None:
@@ -130,7 +124,7 @@ def test_after_a_restart_a_dead_holder_is_followed_after_its_lease(own_server: O
     asyncio.run(body())
 
 
-def test_terms_are_raised_by_each_new_life_of_the_server(own_server: Own) -> None:
+def test_terms_are_raised_by_each_new_life_of_the_server(own_server: OwnServer) -> None:
     """A backup that was restored, or a replica that lacks the last writes, cannot lead terms back."""
 
     async def body() -> None:
@@ -204,7 +198,7 @@ def test_terms_begin_at_the_servers_clock(postgresql_server: PostgreSQL) -> None
     asyncio.run(body())
 
 
-def test_a_frozen_server_is_told_in_time_and_waited_for(own_server: Own) -> None:
+def test_a_frozen_server_is_told_in_time_and_waited_for(own_server: OwnServer) -> None:
     """Each call has its limit; the answer that comes late counts, or the session is proved again."""
 
     async def body() -> None:

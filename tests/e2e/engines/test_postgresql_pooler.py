@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
 
 import asyncpg
 import pytest
@@ -11,26 +10,21 @@ import pytest
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.postgresql import beaten, fresh, processes, run
-from tests.e2e.engines.servers import PostgreSQL, Server
+from tests.e2e.engines.postgresql import CUT, LONG, beaten, fresh, processes, run
+from tests.e2e.engines.servers import OwnServer, PostgreSQL
 
 # The client forgets the socket of a connection that the server ends while it is being made.
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
-Own = Callable[[type[Server]], Server]
-LONG = 60.0
-"""A lease, in seconds, that nobody waits for."""
-_CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"
 
-
-def test_behind_a_pooler_a_cut_connection_is_nothing(own_server: Own) -> None:
+def test_behind_a_pooler_a_cut_connection_is_nothing(own_server: OwnServer) -> None:
     """The beat is what counts there, and there was one a moment ago."""
 
     async def body() -> None:
         server = own_server(PostgreSQL)
         async with processes(fresh(server.url, mode="pooler"), 1, lease=LONG) as (holder,):
             mine = (await holder.take())[BOT]
-            await run(server.url, _CUT)
+            await run(server.url, CUT)
             await holder.wait(
                 lambda: holder.store._line._link is None or not holder.store._line._link.is_open
             )
@@ -40,7 +34,7 @@ def test_behind_a_pooler_a_cut_connection_is_nothing(own_server: Own) -> None:
     asyncio.run(body())
 
 
-def test_behind_a_pooler_lost_beats_prove_nothing_after_a_restart(own_server: Own) -> None:
+def test_behind_a_pooler_lost_beats_prove_nothing_after_a_restart(own_server: OwnServer) -> None:
     """A replica that took over may lack the last beats; a lease passes before anybody is followed."""
 
     async def body() -> None:

@@ -13,14 +13,12 @@ import pytest
 from onepoller.coordination.identity import SessionId
 from onepoller.coordination.stores.seam import Change, Liveness
 from onepoller.testing.store_contract.rig import BOT, OTHER
-from tests.e2e.engines.postgresql import Process, fresh, processes, run
+from tests.e2e.engines.postgresql import LONG, Process, fresh, processes, run
 from tests.e2e.engines.servers import PostgreSQL
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[3]
-LONG = 60.0
-"""A lease, in seconds, that nobody waits for."""
 
 
 def test_a_frozen_process_is_heard_though_it_is_called_all_the_time(postgresql_server: PostgreSQL) -> None:

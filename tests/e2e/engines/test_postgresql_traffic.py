@@ -4,18 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import re
-from collections.abc import Callable
 
 import pytest
 
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
 from tests.e2e.engines.postgresql import Process, fresh, processes, run
-from tests.e2e.engines.servers import PostgreSQL, Server
+from tests.e2e.engines.servers import OwnServer, PostgreSQL, Server
 
 pytestmark = pytest.mark.slow
 
-Own = Callable[[type[Server]], Server]
 MANY = [BotId(number) for number in range(1, 10_001)]
 
 
@@ -58,7 +56,7 @@ async def live(made: list[Process], seconds: float) -> None:
         await asyncio.sleep(0.5)
 
 
-def test_the_steady_state_is_the_same_with_one_bot_and_with_ten_thousand(own_server: Own) -> None:
+def test_the_steady_state_is_the_same_with_one_bot_and_with_ten_thousand(own_server: OwnServer) -> None:
     """A holder and a standby, over three seconds."""
 
     async def body() -> None:
@@ -84,7 +82,7 @@ def test_the_steady_state_is_the_same_with_one_bot_and_with_ten_thousand(own_ser
     asyncio.run(body())
 
 
-def test_ten_standbys_do_not_stampede(own_server: Own) -> None:
+def test_ten_standbys_do_not_stampede(own_server: OwnServer) -> None:
     """One of them notices the death, and the server tells the others: a few statements in all."""
 
     async def body() -> None:
@@ -131,7 +129,7 @@ def test_what_was_refused_is_no_news(postgresql_server: PostgreSQL) -> None:
     asyncio.run(body())
 
 
-def test_a_large_report_is_not_sent_with_every_beat(own_server: Own) -> None:
+def test_a_large_report_is_not_sent_with_every_beat(own_server: OwnServer) -> None:
     """Ten thousand bots report hundreds of kilobytes: once in a lease is enough."""
 
     async def body() -> None:

@@ -13,8 +13,8 @@ from onepoller.testing.botapi import conflicts, overlaps, polls
 from onepoller.testing.store_contract.rig import identity
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bots
-from tests.e2e.engines.redis_peers import LEASE, OwnServer, admin, on, wait_wished
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.redis_peers import LEASE, admin, on, wait_wished
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 

@@ -13,8 +13,8 @@ from onepoller import OnePoller
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
 from onepoller.testing.store_contract.rig import Peer
-from tests.e2e.engines.redis_peers import LEASE, OwnServer, admin, on, peer
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.redis_peers import LEASE, admin, on, peer
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 

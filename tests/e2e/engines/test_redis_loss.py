@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from dataclasses import replace
 
 import pytest
 
-from onepoller.coordination.errors import (
-    SessionOver,
-)
+from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.redis_peers import OwnServer, admin, again, hear_of, peer
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.redis_peers import admin, again, hear_of, peer
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 
@@ -78,12 +77,16 @@ def test_data_that_were_put_in_the_place_of_ours_have_other_sessions(own_server:
     asyncio.run(body(own_server(Redis)))
 
 
-@pytest.mark.parametrize("loss", ["FLUSHALL", "restart on older data"])
+@pytest.mark.parametrize("loss", ["FLUSHALL", "restart on older data", "restart on data that say it is free"])
 def test_lost_claims_are_free_for_who_had_them(own_server: OwnServer, loss: str) -> None:
     """Others wait for a lease: the holder may not have noticed yet, and deliver until its deadline."""
 
     async def body(server: Server) -> None:
         first, second = await peer(server, lease=3.0), await peer(server, lease=3.0)
+        if loss == "restart on data that say it is free":
+            mine = await first.take()
+            assert mine is not None
+            await first.write(replace(mine, holder=None))
         admin(server).save()
         await first.take()
         if loss == "FLUSHALL":

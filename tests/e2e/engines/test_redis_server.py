@@ -12,8 +12,8 @@ from onepoller.coordination.errors import (
 )
 from onepoller.coordination.stores.seam import Wish
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.redis_peers import LEASE, OwnServer, admin, on, peer
-from tests.e2e.engines.servers import Redis, Server
+from tests.e2e.engines.redis_peers import LEASE, admin, on, peer
+from tests.e2e.engines.servers import OwnServer, Redis, Server
 
 pytestmark = pytest.mark.slow
 

@@ -23,14 +23,13 @@ from tests.e2e.engines.redis_peers import (
     LEASE,
     ClusterNode,
     Encrypted,
-    OwnServer,
     WithSocket,
     admin,
     hear_of,
     on,
     peer,
 )
-from tests.e2e.engines.servers import Redis, Require, Server
+from tests.e2e.engines.servers import OwnServer, Redis, Require, Server
 
 pytestmark = pytest.mark.slow
 

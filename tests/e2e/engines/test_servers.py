@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import pytest
 
-from tests.e2e.engines.servers import Etcd, PostgreSQL, Redis, Server
+from tests.e2e.engines.servers import Etcd, OwnServer, PostgreSQL, Redis, Server
 
 pytestmark = pytest.mark.slow
 
 
 @pytest.mark.parametrize("kind", [Redis, PostgreSQL, Etcd])
-def test_a_server_starts_again_after_its_death(
-    own_server: Callable[[type[Server]], Server], kind: type[Server]
-) -> None:
+def test_a_server_starts_again_after_its_death(own_server: OwnServer, kind: type[Server]) -> None:
     """On the same port and folder."""
     server = own_server(kind)
     before = server.pid

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from onepoller.coordination import events
+from onepoller.coordination import events, polled
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Term
@@ -524,7 +524,7 @@ def test_a_batch_that_lands_while_draining_is_waited_for() -> None:
     drained = bench.guard.begin_drain()
     bench.guard.flight = None  # the driver: the answer is here
 
-    bench.guard.settle_drain()
+    bench.guard.drain.settle()
     assert not drained.done()
     result(steps, batch(5))
     assert not drained.done()
@@ -783,7 +783,7 @@ def test_an_episode_that_came_with_the_claim_is_not_told_as_standing_by_again() 
     episode = Episode(kind=Kind.RIVAL, since=9.0, conflicts=3, stands_by=True)
     bench.grant(claim=Claim(bot_id=BOT, episode=episode))
     bench.guard.apply(RivalGone())
-    bench.guard.conflict_met(RIVAL.text, 2.0)
+    polled.conflict_met(bench.guard, RIVAL.text, 2.0)
 
     assert [(e.since, e.stands_by) for e in bench.claims.noted if e] == [(9.0, False), (9.0, True)]
 

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onepoller.coordination import events
+from onepoller.coordination import events, polled
 from onepoller.coordination.events import Certainty, ClaimEvent
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import Role
@@ -229,7 +229,7 @@ def test_a_hold_ends_when_somebody_else_is_seen(seen_by: str) -> None:
         await asyncio.sleep(30)
         guard = a.instance.guards[BOT]
         if seen_by == "409":
-            guard.conflict_met("Conflict: terminated by other getUpdates request", 5.0)
+            polled.conflict_met(guard, "Conflict: terminated by other getUpdates request", 5.0)
         else:
             guard.looked(rival=True)
         await asyncio.sleep(60)

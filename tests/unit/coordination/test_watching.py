@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from onepoller.coordination import events
+from onepoller.coordination import events, polled
 from onepoller.coordination.call import Steps
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
@@ -368,9 +368,9 @@ def test_an_error_that_telegram_answers_after_a_while_costs_no_tenure() -> None:
 def test_a_gap_behind_a_cut_off_is_no_rival_of_now(away: float, *, is_sign: bool) -> None:
     """Somebody polled for us meanwhile. A look has shown nobody; if both stood by, none would poll."""
     bench = established()
-    result(polled(bench), batch(5))
+    result(parked(bench), batch(5))
     bench.later(away)
-    steps = polled(bench, 6)
+    steps = parked(bench, 6)
     with pytest.raises(ReadTimeout):
         steps.throw(ReadTimeout("too long"))
     steps = bench.call(offset=6)
@@ -401,7 +401,7 @@ def test_two_calls_that_fail_in_a_row_are_no_parked_poll() -> None:
 def test_who_has_overslept_looks_and_is_a_newcomer_again() -> None:
     """More than a minute without an answer: freeze, sleep, a long handler."""
     bench = established()
-    result(polled(bench), EMPTY)
+    result(parked(bench), EMPTY)
     bench.later(60.5)
     steps = bench.call(timeout=10.0)
 
@@ -415,7 +415,7 @@ def test_who_has_overslept_looks_and_is_a_newcomer_again() -> None:
 def test_a_minute_without_a_call_is_no_oversleeping() -> None:
     """It has to be more."""
     bench = established()
-    result(polled(bench), EMPTY)
+    result(parked(bench), EMPTY)
     bench.later(60.0)
 
     assert not is_peek(next(bench.call()))
@@ -436,7 +436,7 @@ def test_a_409_is_an_answer_of_telegram() -> None:
     assert bench.guard.state.established_at is not None
 
 
-def polled(bench: Bench, offset: int = 0) -> Steps:
+def parked(bench: Bench, offset: int = 0) -> Steps:
     """A call whose poll is on its way."""
     steps = bench.call(offset=offset)
     assert not is_peek(next(steps))
@@ -615,7 +615,7 @@ def test_nothing_is_asked_or_sent_after_the_sessions_deadline(kind: type) -> Non
     """A successor may watch already: what is to be sent waits until the session is confirmed."""
     bench, steps, step = standing_by()
     if kind is SendPoll:
-        assert bench.guard.rival.next_probe
+        assert bench.guard.looks.rival.next_probe
         bench.later(200.0)
         bench.session.deadline = bench.now
         step = steps.send(None)
@@ -684,7 +684,7 @@ def test_a_new_fight_has_a_new_probe() -> None:
     """What was due in the one before is no business of this one."""
     bench, steps, step = standing_by(next_probe=130.0)
     bench.guard.apply(RivalGone())
-    bench.guard.conflict_met(RIVAL.text, 1.0)
+    polled.conflict_met(bench.guard, RIVAL.text, 1.0)
 
     assert bench.guard.chronicle.probe_after is None
     assert [noted.next_probe for noted in bench.claims.noted if noted] == [0.0, 0.0]
@@ -748,8 +748,8 @@ def test_who_watches_a_webhook_or_a_rival_is_one_of_the_crowd() -> None:
     """Polling is not watching, nor is the look before it."""
     bench = newcomer()
     assert not bench.guard.looks_from_outside
-    bench.guard.conflict_met(RIVAL.text, 1.0)
+    polled.conflict_met(bench.guard, RIVAL.text, 1.0)
     assert bench.guard.looks_from_outside
-    bench.guard.conflict_met(WEBHOOK.text, 1.0)
+    polled.conflict_met(bench.guard, WEBHOOK.text, 1.0)
 
     assert bench.guard.looks_from_outside

@@ -131,8 +131,10 @@ class Rig(abc.ABC):
     async def silence(self, peer: Peer, *, seen_by: Peer) -> None:
         """Let a peer be frozen for a lease, as the other one sees it."""
         await seen_by.liveness(peer)
-        await self.pass_time(self.lease)
-        await seen_by.store.beat(seen_by.session, confirm=True)
+        parts = 4 if self.ends_the_silent else 1  # it would end the one who looks, too
+        for _ in range(parts):
+            await self.pass_time(self.lease / parts)
+            await seen_by.store.beat(seen_by.session, confirm=True)
 
     async def _join(self, store: Store, label: str) -> Peer:
         peer = Peer(store=store, session=await store.open(identity(label)))

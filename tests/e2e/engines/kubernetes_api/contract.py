@@ -5,14 +5,11 @@ from __future__ import annotations
 import asyncio
 import itertools
 import uuid
-from dataclasses import replace
 
-from onepoller.coordination.identity import Term
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.kubernetes import KubernetesStore, make
 from onepoller.coordination.stores.seam import Session, Store
 from onepoller.testing.store_contract import StoreContract
-from onepoller.testing.store_contract.rig import BOT, promise
 
 
 class LeaseContract(StoreContract):
@@ -50,14 +47,3 @@ class LeaseContract(StoreContract):
     async def pass_time(self, seconds: float) -> None:
         """Wait."""
         await asyncio.sleep(seconds)
-
-    @promise
-    async def test_a_holder_may_change_on_the_version_alone(self) -> None:
-        """As in the contract, but the new holder reads first: a look before delivery asks no server."""
-        first, second = await self.pair()
-        mine = await first.take()
-        assert mine is not None
-        given = await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
-        assert given is not None
-        assert await second.claim() == given
-        assert second.session.has_claim(BOT, given.term)

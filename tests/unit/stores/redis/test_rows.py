@@ -35,7 +35,7 @@ def test_a_claim_is_read_as_it_was_written(claim: Claim) -> None:
     )
     text = f"{following} {holder} {term} {tail}"
     assert "\n" not in text
-    assert rows.claim_of(BOT, text) == rows.written(claim, claim.term)
+    assert rows.claim_of(BOT, text) == claim.written(claim.term)
 
 
 def test_a_swap_gives_both_terms() -> None:

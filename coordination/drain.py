@@ -1,0 +1,42 @@
+"""A drain: what a handover waits for. It is done when no poll is open and no batch is unacknowledged.
+
+A successor that polled before that would end our poll, or be given again what our framework has.
+"""
+
+from __future__ import annotations
+
+from concurrent.futures import Future
+
+from onepoller.coordination.offsets import Offsets
+
+
+class Drain:
+    """Of one bot in one process; none is under way unless a handover is."""
+
+    __slots__ = ("_drained", "_offsets", "is_polling")
+
+    def __init__(self, offsets: Offsets) -> None:
+        self.is_polling = False
+        """From before a poll is sent until its outcome has been looked at."""
+        self._offsets = offsets
+        self._drained: Future[None] | None = None
+
+    def begin(self) -> Future[None]:
+        """A new one; the future is done when it is."""
+        drained = self._drained = Future()
+        return drained
+
+    def settle(self) -> None:
+        """Something has ended, or was acknowledged: see whether that was the last."""
+        if not self.is_polling and not self._offsets.unacknowledged:
+            self.cut_short()
+
+    def cut_short(self) -> None:
+        """The claim has gone: there is nothing more to wait for."""
+        drained = self._drained
+        if drained is not None and not drained.done():
+            drained.set_result(None)
+
+    def give_up(self) -> None:
+        """The handover did not happen."""
+        self._drained = None

@@ -1,0 +1,85 @@
+"""What a poll brought, told to its guard: a 409, another error, or a batch of updates.
+
+It is measured and classified here; what it means for the bot is decided by `decide`.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from onepoller.coordination import conflict, events, tenure
+from onepoller.coordination.settings import OnRival
+from onepoller.coordination.situation import Action, ConflictMet, Failed, UpdatesTaken
+from onepoller.coordination.wire import Refused
+
+if TYPE_CHECKING:
+    from onepoller.coordination.guard import Guard
+
+SHORTEST_LIFE = 30.0
+"""No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
+
+
+def refused(guard: Guard, end: Refused, elapsed: float) -> Action:
+    """A poll or a peek was answered with an error: what the call does next."""
+    if end.status == 409:
+        guard.incumbency.answered()
+        return conflict_met(guard, end.text, elapsed)
+    if end.status == 401:
+        guard.emit(events.TokenRefused(bot_id=guard.bot_id))
+    return guard.apply(Failed(unauthorized=end.status == 401, silence=guard.incumbency.absence))
+
+
+def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
+    """A 409: classify it, count it, and say what the call does next."""
+    grant = guard.grant
+    holds_claim = grant is not None and grant.session.has_claim(guard.bot_id, grant.term)
+    if grant is not None and not holds_claim:
+        guard.claims.suspect(guard.bot_id)
+    kind = conflict.classify(
+        conflict.Sighting(
+            text=text,
+            elapsed=elapsed,
+            holds_claim=holds_claim,
+            term_age=guard.clocks.monotonic() - guard.state.taken_at,
+            unclean=guard.state.unclean,
+            longest_park=guard.state.longest_park,
+        )
+    )
+    guard.conflicts += 1
+    guard.chronicle.text = text
+    guard.emit(events.ConflictSeen(bot_id=guard.bot_id, kind=kind, seconds=elapsed))
+    if kind is conflict.Kind.PEER and guard.fence.is_held_past(grant):
+        return guard.end_hold()
+    return guard.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=guard.clocks.chance()))
+
+
+def is_new(guard: Guard, ids: tuple[int, ...], *, sent: int) -> bool:
+    """Whether a batch is to be handed over; what this framework has acknowledged comes once."""
+    known = guard.offsets.repeated(ids, sent=sent, api_root=guard.api_root, now=guard.clocks.wall())
+    if known:
+        drop(guard, known, events.Dropped.REPEATED)
+    return not known
+
+
+def received(guard: Guard, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
+    """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
+    missed, repeated = guard.offsets.received(ids)
+    if missed or repeated:
+        guard.emit(events.UpdateGap(bot_id=guard.bot_id, missed=missed, repeated=repeated))
+        if missed and pause < SHORTEST_LIFE and not _was_away(guard, pause):
+            guard.apply(UpdatesTaken(jitter=guard.clocks.chance()))
+        guard.chronicle.missed(missed)  # afterwards: they count in the episode that they open
+
+
+def drop(guard: Guard, count: int, reason: events.Dropped) -> None:
+    """A batch is not handed over; Telegram keeps it."""
+    if reason is events.Dropped.STALE_OWNER:
+        guard.offsets.refetched()
+        guard.lost(events.Cause.SESSION)
+    guard.emit(events.UpdatesDropped(bot_id=guard.bot_id, count=count, reason=reason))
+
+
+def _was_away(guard: Guard, pause: float) -> bool:
+    """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over."""
+    is_newcomer = guard.policy.on_rival is OnRival.AUTO and guard.state.established_at is None
+    return guard.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER)
