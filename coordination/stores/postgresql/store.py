@@ -55,29 +55,10 @@ class PostgreSQLStore:
 
     async def open(self, identity: Identity) -> Session:
         """A new session, alive from now on; the schema is made where there is none."""
-        session_id = new_session_id()
         self._line.opening += 1
         try:
-            link = await self._line.link()
-            await schema.ready(link, self._names, shown=self._target.shown)
-            await self._line.listen(link, session_id)
-            sent_at = boot_clock()
-            (done,) = await link.ask(
-                "SELECT {s}.enter($1, $2, $3, $4) AS begun",
-                session_id,
-                identity_text(identity),
-                self._lease.seconds,
-                None if self._target.is_pooled else lock_key(session_id),
-                limit=WRITE_LIMIT,
-            )
-            if done["begun"] is None:
-                raise SchemaGone
-            own = PostgreSQLSession(
-                session_id, lease=self._lease, sent_at=sent_at, link=link, begun=Term(done["begun"])
-            )
-            if not link.is_open:
-                own.doubt()
-            self._line.sessions[session_id] = own
+            own = await self._entered(identity)
+            self._line.sessions[own.id] = own
             self._note_loss(own)
         except SchemaGone:
             raise StoreUnavailable(f"{self._target.shown}: the schema was removed at this moment.") from None
@@ -85,6 +66,28 @@ class PostgreSQLStore:
             self._line.opening -= 1
             if not self._line.sessions and not self._line.opening:
                 self._line.drop()
+        return own
+
+    async def _entered(self, identity: Identity) -> PostgreSQLSession:
+        session_id = new_session_id()
+        link = await self._line.link()
+        await schema.ready(link, self._names, shown=self._target.shown)
+        await self._line.listen(link, session_id)
+        sent_at = boot_clock()
+        (done,) = await link.ask(
+            "SELECT {s}.enter($1, $2, $3, $4) AS begun",
+            session_id,
+            identity_text(identity),
+            self._lease.seconds,
+            None if self._target.is_pooled else lock_key(session_id),
+            limit=WRITE_LIMIT,
+        )
+        if done["begun"] is None:
+            raise SchemaGone
+        begun = Term(done["begun"])
+        own = PostgreSQLSession(session_id, lease=self._lease, sent_at=sent_at, link=link, begun=begun)
+        if not link.is_open:
+            own.doubt()
         return own
 
     def _note_loss(self, own: PostgreSQLSession) -> None:
@@ -111,9 +114,10 @@ class PostgreSQLStore:
         except (TimeoutError, StoreUnavailable, SetupError, SchemaGone):
             pass  # the lock, which is free in a moment, or the lease says as much
         finally:
-            if self._last is own and not own.is_over:
-                self._last = None  # what it gives up it has not lost
+            was_over = own.is_over
             self._line.over(own)
+            if not was_over:
+                own.had = frozenset()  # it is given up, not lost
             self._line.sessions.pop(own.id, None)
             watch = self._line.watches.pop(own.id, None)
             if watch is not None:
