@@ -211,6 +211,14 @@ class PostgreSQLStore:
             await watch.stop()
 
     async def _look(self, own: PostgreSQLSession) -> Any:
+        try:
+            return await self._looked(own)
+        except StoreUnavailable:
+            if not await self._line.has_ended_unheard():
+                raise
+        return await self._looked(own)
+
+    async def _looked(self, own: PostgreSQLSession) -> Any:
         with self._line.ending(own):
             link = await self._line.proved(own)
             found = await link.ask(LOOK, list(self._line.sessions), limit=self._limit)
