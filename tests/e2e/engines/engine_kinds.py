@@ -135,7 +135,7 @@ ENGINES = (
         make=_of(PostgreSQL),
         drop=terminate_backends,
         losses={"DROP SCHEMA": drop_schema},
-        spared=("dropped",),  # a free lock is taken for a death, though only the connection has died
+        spared=("dropped",),  # a closed connection is taken for a death, as the server cannot tell them apart
     ),
     Engine(
         name="pooler",
