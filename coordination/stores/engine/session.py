@@ -21,6 +21,8 @@ class EngineSession:
         self, session_id: SessionId, *, lease: Lease, sent_at: float, clock: Callable[[], float] = boot_clock
     ) -> None:
         self.is_over = False
+        self.had: frozenset[BotId] = frozenset()
+        """What it held when it ended, if its deadline had not passed: see `Aftermath`."""
         self._id = session_id
         self._lease = lease
         self._beaten_at = sent_at
@@ -64,5 +66,7 @@ class EngineSession:
 
     def end(self) -> None:
         """It is over, and never comes back."""
+        if not self.is_over and self._clock() < self.deadline:
+            self.had = frozenset(self._held)
         self.is_over = True
         self._held.clear()

@@ -37,8 +37,6 @@ class EtcdSession(EngineSession):
         self.writing = asyncio.Lock()
         """Held while wishes are written, one batch after the other."""
         self.is_closed = False
-        self.had: frozenset[BotId] = frozenset()
-        """What it held when it ended, if its deadline had not passed."""
         self._reported = b""
         self._report_again = 0.0
 
@@ -46,12 +44,6 @@ class EtcdSession(EngineSession):
     def held(self) -> list[BotId]:
         """The bots that are ours as far as we have heard."""
         return list(self._held)
-
-    def end(self) -> None:
-        """It is over, and never comes back."""
-        if not self.is_over and self._clock() < self.deadline:
-            self.had = frozenset(self._held)
-        super().end()
 
     def has_news(self, report: bytes, now: float) -> bool:
         """Whether a report is to be written now (boot clock)."""

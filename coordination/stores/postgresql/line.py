@@ -20,6 +20,11 @@ from onepoller.coordination.stores.postgresql.target import Target
 from onepoller.coordination.stores.postgresql.troubles import SchemaGone
 from onepoller.coordination.stores.postgresql.watch import Watch
 
+_IS_THERE = (
+    "SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND pid = $1"
+)
+"""Nothing of our schema is touched: a lock on our tables does not keep us from knowing."""
+
 
 class Line:
     """The connection of one store object."""
@@ -82,6 +87,29 @@ class Line:
         if link.pid not in (0, pid):
             own.doubt()
             raise StoreUnavailable(troubles.POOLER.format(shown=self._target.shown))
+
+    async def has_ended_unheard(self) -> bool:
+        """Whether the server has our connection no more, which another one tells; then it is dropped.
+
+        Where the network kept the end from us, on the connection itself nothing is ever heard of it.
+        """
+        link = self._link
+        if link is None or not link.pid:
+            return False
+        try:
+            other = await Link.open(self._target, self._names)
+        except (StoreUnavailable, SetupError):
+            return False
+        try:
+            is_there = await other.ask(_IS_THERE, link.pid, limit=self._limit)
+        except StoreUnavailable:
+            return False
+        finally:
+            other.drop()
+        if is_there or self._link is not link:
+            return False
+        self.drop()
+        return True
 
     async def cancel(self, pid: int) -> None:
         """End the statement that another connection of ours is waiting in."""

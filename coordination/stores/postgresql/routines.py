@@ -51,7 +51,7 @@ END
 $$;
 
 CREATE FUNCTION {s}.enter(session text, who text, its_lease double precision, key bigint)
-RETURNS void LANGUAGE plpgsql AS $$
+RETURNS bigint LANGUAGE plpgsql AS $$
 BEGIN
     IF key IS NOT NULL THEN
         PERFORM pg_advisory_lock(key);
@@ -68,6 +68,7 @@ BEGIN
     IF key IS NOT NULL THEN
         PERFORM pg_notify({channel}, '+' || session);
     END IF;
+    RETURN (SELECT begun FROM {s}.meta);
 END
 $$;
 

@@ -16,7 +16,7 @@ from onepoller.coordination.stores.postgresql.names import MIGRATIONS, Names
 _MAKING = 0x6F6E6570
 """The first half of the advisory lock for making a schema ("onep"); the second is the schema's name."""
 _FIRST = (
-    "INSERT INTO {s}.meta SELECT 0, 0, {s}.first_term(), {s}.life(), clock_timestamp()"
+    "INSERT INTO {s}.meta SELECT 0, 0, f, f, {s}.life(), clock_timestamp() FROM {s}.first_term() f"
     " WHERE NOT EXISTS (SELECT FROM {s}.meta)"
 )
 LIMIT = 10.0

@@ -14,8 +14,12 @@ _LARGE = 8192
 class PostgreSQLSession(EngineSession):
     """Alive from its opening until it is over."""
 
-    def __init__(self, session_id: SessionId, *, lease: Lease, sent_at: float, link: Link) -> None:
+    def __init__(
+        self, session_id: SessionId, *, lease: Lease, sent_at: float, link: Link, begun: Term
+    ) -> None:
         super().__init__(session_id, lease=lease, sent_at=sent_at)
+        self.begun = begun
+        """The first term of the data that it lives in."""
         self.link: Link | None = link
         """Where it was proved; None: that connection was lost."""
         self.rehearsed_on: Link | None = None

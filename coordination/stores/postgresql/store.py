@@ -12,8 +12,8 @@ from collections.abc import AsyncIterator, Collection
 from typing import Any
 
 from onepoller.coordination.errors import SessionOver, SetupError, StoreUnavailable
-from onepoller.coordination.identity import BotId, Identity, SessionId, boot_clock, new_session_id
-from onepoller.coordination.stores.engine import Address
+from onepoller.coordination.identity import BotId, Identity, SessionId, Term, boot_clock, new_session_id
+from onepoller.coordination.stores.engine import Address, Aftermath
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.postgresql import rows, schema
 from onepoller.coordination.stores.postgresql.line import Line
@@ -43,6 +43,9 @@ class PostgreSQLStore:
         self._slow_look = slow_look or (POOLED_LOOK if self._target.is_pooled else SLOW_LOOK)
         self._limit = min(2.0, lease / 4)
         self._line = Line(self._target, self._names, limit=self._limit)
+        self._last: PostgreSQLSession | None = None
+        """Our session before the one that is open."""
+        self._aftermath: Aftermath | None = None
 
     def __repr__(self) -> str:
         return f"<PostgreSQLStore {self._target.shown} {len(self._line.sessions)} own sessions>"
@@ -52,25 +55,11 @@ class PostgreSQLStore:
 
     async def open(self, identity: Identity) -> Session:
         """A new session, alive from now on; the schema is made where there is none."""
-        session_id = new_session_id()
         self._line.opening += 1
         try:
-            link = await self._line.link()
-            await schema.ready(link, self._names, shown=self._target.shown)
-            await self._line.listen(link, session_id)
-            sent_at = boot_clock()
-            await link.ask(
-                "SELECT {s}.enter($1, $2, $3, $4)",
-                session_id,
-                identity_text(identity),
-                self._lease.seconds,
-                None if self._target.is_pooled else lock_key(session_id),
-                limit=WRITE_LIMIT,
-            )
-            own = PostgreSQLSession(session_id, lease=self._lease, sent_at=sent_at, link=link)
-            if not link.is_open:
-                own.doubt()
-            self._line.sessions[session_id] = own
+            own = await self._entered(identity)
+            self._line.sessions[own.id] = own
+            self._note_loss(own)
         except SchemaGone:
             raise StoreUnavailable(f"{self._target.shown}: the schema was removed at this moment.") from None
         finally:
@@ -78,6 +67,40 @@ class PostgreSQLStore:
             if not self._line.sessions and not self._line.opening:
                 self._line.drop()
         return own
+
+    async def _entered(self, identity: Identity) -> PostgreSQLSession:
+        session_id = new_session_id()
+        link = await self._line.link()
+        await schema.ready(link, self._names, shown=self._target.shown)
+        await self._line.listen(link, session_id)
+        sent_at = boot_clock()
+        (done,) = await link.ask(
+            "SELECT {s}.enter($1, $2, $3, $4) AS begun",
+            session_id,
+            identity_text(identity),
+            self._lease.seconds,
+            None if self._target.is_pooled else lock_key(session_id),
+            limit=WRITE_LIMIT,
+        )
+        if done["begun"] is None:
+            raise SchemaGone
+        begun = Term(done["begun"])
+        own = PostgreSQLSession(session_id, lease=self._lease, sent_at=sent_at, link=link, begun=begun)
+        if not link.is_open:
+            own.doubt()
+        return own
+
+    def _note_loss(self, own: PostgreSQLSession) -> None:
+        """Whether the data that our last session lived in are gone."""
+        last, self._last = self._last, own
+        if last is not None and last.begun != own.begun:
+            self._aftermath = Aftermath(
+                lost=last.id,
+                had=last.had,
+                floor=own.begun,
+                until=boot_clock() + self._lease.seconds,
+                lease=self._lease.seconds,
+            )
 
     async def close(self, session: Session) -> None:
         """End a session: its claims are free, its wishes gone, everybody is woken. Idempotent."""
@@ -91,7 +114,10 @@ class PostgreSQLStore:
         except (TimeoutError, StoreUnavailable, SetupError, SchemaGone):
             pass  # the lock, which is free in a moment, or the lease says as much
         finally:
+            was_over = own.is_over
             self._line.over(own)
+            if not was_over:
+                own.had = frozenset()  # it is given up, not lost
             self._line.sessions.pop(own.id, None)
             watch = self._line.watches.pop(own.id, None)
             if watch is not None:
@@ -139,7 +165,8 @@ class PostgreSQLStore:
         snapshot = rows.snapshot_of(found, bots)
         for own in self._line.sessions.values():
             own.seen(snapshot.claims.values())
-        return snapshot
+        after = self._aftermath
+        return after.shown(snapshot) if after is not None and boot_clock() < after.until else snapshot
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes in one call; each claim only if its version is the expected one."""
@@ -171,6 +198,7 @@ class PostgreSQLStore:
             own,
             look=lambda: self._look(own),
             slow_look=self._slow_look,
+            again_at=self._aftermath.until if self._aftermath is not None else 0.0,
             begin_ring=None if self._target.is_pooled else self._ring,
         )
         self._line.watches[own.id] = watch
@@ -183,6 +211,14 @@ class PostgreSQLStore:
             await watch.stop()
 
     async def _look(self, own: PostgreSQLSession) -> Any:
+        try:
+            return await self._looked(own)
+        except StoreUnavailable:
+            if not await self._line.has_ended_unheard():
+                raise
+        return await self._looked(own)
+
+    async def _looked(self, own: PostgreSQLSession) -> Any:
         with self._line.ending(own):
             link = await self._line.proved(own)
             found = await link.ask(LOOK, list(self._line.sessions), limit=self._limit)

@@ -8,11 +8,13 @@ VERSION_1 = """
 CREATE TABLE {s}.meta (
     version integer NOT NULL,
     number bigint NOT NULL,
+    begun bigint NOT NULL,
     floor bigint NOT NULL,
     life text NOT NULL,
     life_since timestamptz NOT NULL
 );
 COMMENT ON COLUMN {s}.meta.number IS 'grows with each write of claims and wishes: the slow look';
+COMMENT ON COLUMN {s}.meta.begun IS 'the first term of these data: other data have another';
 COMMENT ON COLUMN {s}.meta.floor IS 'terms begin above it';
 COMMENT ON COLUMN {s}.meta.life IS 'of the server: its start and its timeline; no lock outlives it';
 

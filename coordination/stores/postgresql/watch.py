@@ -11,7 +11,7 @@ import random
 from collections.abc import AsyncIterator, Awaitable, Callable
 from typing import Any
 
-from onepoller.coordination.identity import SessionId
+from onepoller.coordination.identity import SessionId, boot_clock
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.postgresql.ring import Ring
 from onepoller.coordination.stores.postgresql.session import PostgreSQLSession
@@ -44,11 +44,14 @@ class Watch:
         *,
         look: Callable[[], Awaitable[Any]],
         slow_look: float,
+        again_at: float,
         begin_ring: Callable[[Watch], Ring] | None,
     ) -> None:
         self.session = session
         self._look_once = look
         self._slow_look = slow_look
+        self._again_at = again_at
+        """When there is something to look at though nothing is written (boot clock)."""
         self._changes = Changes()
         self._loop = asyncio.get_running_loop()
         self._number: int | None = None
@@ -107,6 +110,9 @@ class Watch:
         pause = self._slow_look * random.uniform(0.8, 1.2)
         if row["next_end"] is not None:
             pause = min(pause, row["next_end"] + _AFTER)
+        left = self._again_at - boot_clock()
+        if 0.0 < left < pause:
+            self._loop.call_later(left, self._changes.put, Change())
         self._due = self._loop.time() + pause
         is_news = was_lost or row["number"] != self._number
         self._number = row["number"]

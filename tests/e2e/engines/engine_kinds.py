@@ -41,8 +41,6 @@ class Engine:
     """The server ends what it has of its clients, as an administrator does: connections, or their leases."""
     losses: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     """How everything that we had on it is lost, by name."""
-    waits_after_loss: bool = True
-    """What was lost is free for others only when its holder has stopped. False: two may deliver till then."""
     spared: tuple[str, ...] = ()
     """Faults after which two may deliver for a moment: known, shown by scenario 9, and not struck at."""
     lease: float = 2.0
@@ -137,10 +135,15 @@ ENGINES = (
         make=_of(PostgreSQL),
         drop=terminate_backends,
         losses={"DROP SCHEMA": drop_schema},
-        spared=("dropped",),  # a free lock is taken for a death, though only the connection has died
-        waits_after_loss=False,
+        spared=("dropped",),  # a closed connection is taken for a death, as the server cannot tell them apart
     ),
-    Engine(name="pooler", make=_of(PostgreSQL), drop=terminate_backends, options="?mode=pooler"),
+    Engine(
+        name="pooler",
+        make=_of(PostgreSQL),
+        drop=terminate_backends,
+        losses={"DROP SCHEMA": drop_schema},
+        options="?mode=pooler",
+    ),
     Engine(name="etcd", make=_of(Etcd), drop=revoke_leases, losses={"all keys deleted": delete_keys}),
     Engine(name="kubernetes", make=lambda _, folder: FakeCluster(folder)),
 )

@@ -80,7 +80,8 @@ class Nemesis:
         """What may happen during this fault.
 
         A process that starts in the lease after a loss knows nothing of it, and may take what another one
-        still delivers: that limit is stated (docs/redis.md, docs/etcd.md), and not struck at.
+        still delivers: that limit is stated (docs/redis.md, docs/etcd.md, docs/postgresql.md), and not struck
+        at.
         """
         return [
             other for other in self._on_workers if kind not in self._losses or other not in {"kill", "quit"}

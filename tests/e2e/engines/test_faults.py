@@ -109,8 +109,7 @@ def test_no_fault_of_an_engine_makes_two_deliver(
                 every=EVERY,
             )
         )
-        losses = engine.losses if engine.waits_after_loss else {}
-        nemesis = Nemesis(crew, seed=SEED, server=server, losses=losses, spared=engine.spared)
+        nemesis = Nemesis(crew, seed=SEED, server=server, losses=engine.losses, spared=engine.spared)
         play(crew, nemesis, length, own_report)
 
 

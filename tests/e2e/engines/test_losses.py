@@ -18,16 +18,7 @@ from tests.e2e.engines.servers import Require
 pytestmark = pytest.mark.slow
 BOT = BotId(42)
 LOSSES = [
-    pytest.param(
-        engine,
-        loss,
-        id=f"{engine.name}-{loss}",
-        marks=[]
-        if engine.waits_after_loss
-        else [pytest.mark.xfail(reason="the claim is taken at once", raises=AssertionError)],
-    )
-    for engine in ENGINES
-    for loss in engine.losses
+    pytest.param(engine, loss, id=f"{engine.name}-{loss}") for engine in ENGINES for loss in engine.losses
 ]
 PATIENCE = 20.0
 

@@ -6,12 +6,14 @@ import asyncio
 import threading
 import time
 
+import asyncpg
 import pytest
 
 from onepoller.coordination.errors import SessionOver, StoreUnavailable
 from onepoller.coordination.identity import boot_clock, first_term
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
+from tests.e2e.engines.fault_proxy import FaultProxy
 from tests.e2e.engines.postgresql import CUT, LONG, beaten, fresh, processes, run
 from tests.e2e.engines.servers import OwnServer, PostgreSQL
 
@@ -83,6 +85,48 @@ def test_who_was_ended_while_it_had_no_connection_is_over(own_server: OwnServer)
             assert await standby.take(requires_over=holder) != {}
             with pytest.raises(SessionOver):
                 await beaten(holder)
+
+    asyncio.run(body())
+
+
+def test_an_end_that_only_the_server_has_seen_is_found_out(postgresql_server: PostgreSQL) -> None:
+    """Its next look is not answered, and another connection tells; its deadline is far away."""
+    url = fresh(postgresql_server.url)
+
+    async def body() -> None:
+        with FaultProxy(postgresql_server.port) as proxy:
+            through = url.replace(f":{postgresql_server.port}", f":{proxy.port}")
+            async with processes(through, 1, lease=LONG) as (holder,), processes(url, 1) as (standby,):
+                mine = (await holder.take())[BOT]
+                await holder.watch()
+                await asyncio.to_thread(proxy.forget, server_hears=True)
+                assert holder.session.has_claim(BOT, mine.term)
+                while not await standby.take(requires_over=holder):  # noqa: ASYNC110  # no news of it here
+                    await asyncio.sleep(0.01)
+                await holder.wait(lambda: not holder.session.has_claim(BOT, mine.term), timeout=LONG / 6)
+                await holder.wait(lambda: holder.session.is_over)  # type: ignore[attr-defined]  # of every engine's
+
+    asyncio.run(body())
+
+
+def test_who_is_not_answered_keeps_a_connection_that_the_server_has(postgresql_server: PostgreSQL) -> None:
+    """A statement waits for somebody's lock on our tables: the holder goes on until its deadline."""
+    url = fresh(postgresql_server.url)
+    prefix = url.partition("prefix=")[2]
+
+    async def body() -> None:
+        async with processes(url, 1, lease=LONG) as (holder,):
+            mine = (await holder.take())[BOT]
+            await holder.watch()
+            link = holder.store._line._link
+            administrator = await asyncpg.connect(postgresql_server.url)
+            await administrator.execute(f"BEGIN; LOCK TABLE {prefix}.meta")
+            assert holder._watching is not None
+            await asyncio.wait({holder._watching}, timeout=20)
+            assert isinstance(holder._watching.exception(), StoreUnavailable)
+            assert holder.session.has_claim(BOT, mine.term)
+            assert holder.store._line._link is link
+            await administrator.close()
 
     asyncio.run(body())
 

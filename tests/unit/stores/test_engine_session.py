@@ -69,3 +69,19 @@ def test_who_is_over_holds_nothing() -> None:
     session.end()
     session.beaten(200.0)
     assert not session.has_claim(BOT, Term(5))
+
+
+def test_it_knows_what_it_held_when_it_ended() -> None:
+    """It may have it again."""
+    session, _ = holder()
+    session.end()
+    session.end()
+    assert session.had == {BOT}
+
+
+def test_what_it_had_before_its_deadline_passed_is_nothing_to_come_back_to() -> None:
+    """Somebody else may have had it since."""
+    session, clock = holder()
+    clock.now += 8
+    session.end()
+    assert not session.had

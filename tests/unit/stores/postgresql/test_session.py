@@ -23,6 +23,7 @@ def session() -> PostgreSQLSession:
         lease=Lease.of(3600.0),
         sent_at=boot_clock(),
         link=cast("Link", SimpleNamespace(pid=0)),
+        begun=Term(1),
     )
     made.seen([Claim(bot_id=BOT, holder=made.id, term=Term(5))])
     return made
