@@ -268,7 +268,8 @@ class Negotiation:
         released = self.releasing.released.get(bot_id)
         if released is not None:
             # We have just let it go: our own wish must not keep its heir from the store.
-            until = released + (QUEUE_STEP if claim.heir in {None, self.session.id} else HEIR_STEP)
+            is_for_another = claim.holder is None and claim.heir not in {None, self.session.id}
+            until = released + (HEIR_STEP if is_for_another else QUEUE_STEP)
             if self._clocks.monotonic() < until:
                 self.agenda.put_off(bot_id, until)
                 return

@@ -349,6 +349,24 @@ def test_who_hands_over_does_not_take_the_claim_back_from_an_heir_that_only_look
     world_test(body)
 
 
+def test_who_has_handed_over_stands_in_line_again_at_once() -> None:
+    """The bot may be handed back a moment later."""
+
+    async def body(world: World) -> None:
+        a, b = Process(world, "a"), Process(world, "b")
+        await asyncio.sleep(5)
+        first, second = (a, b) if a.role() is Role.POLLING else (b, a)
+        first.instance.hand_over(None)
+        await asyncio.sleep(0.3)
+        assert second.role() is Role.POLLING
+        second.instance.hand_over(None)
+        await asyncio.sleep(0.3)
+
+        assert (first.role(), second.role()) == (Role.POLLING, Role.STANDBY)
+
+    world_test(body)
+
+
 def test_takeover_asks_the_holder_and_gets_the_claim() -> None:
     """A deploy that does not wait."""
 
