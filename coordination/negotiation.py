@@ -8,6 +8,7 @@ there are, a takeover is one write. What is planned is said by three: `queueing`
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
@@ -32,8 +33,8 @@ from onepoller.coordination.succession import QUEUE_STEP, line, successor_asked_
 MANY = 100
 """So many bots that come into the line at once may be the start of a fleet."""
 HEIR_STEP = 1.5
-"""So long whoever has handed a claim on leaves it alone, seconds: where a store wakes nobody, or is far away,
-the heir hears of it at its next look."""
+"""So long whoever has handed a claim on does not take it back, seconds: where a store wakes nobody, or is far
+away, the heir hears of it at its next look."""
 GATHER_STEP = 0.02
 GATHER_LIMIT = 1.0
 """Then the rest is waited for: while more come in each step, and at most so long, seconds."""
@@ -265,15 +266,14 @@ class Negotiation:
         if self._queue.is_over(wanted):
             self._queue.leave(bot_id, plan)
             return
-        released = self.releasing.released.get(bot_id)
-        if released is not None:
+        released = self.releasing.released.get(bot_id, -math.inf)
+        if self._clocks.monotonic() < released + QUEUE_STEP:
             # We have just let it go: our own wish must not keep its heir from the store.
-            is_for_another = claim.holder is None and claim.heir not in {None, self.session.id}
-            until = released + (HEIR_STEP if is_for_another else QUEUE_STEP)
-            if self._clocks.monotonic() < until:
-                self.agenda.put_off(bot_id, until)
-                return
-        self._queue.plan(wanted, claim, snapshot, plan)
+            self.agenda.put_off(bot_id, released + QUEUE_STEP)
+            return
+        is_for_another = claim.holder is None and claim.heir not in {None, self.session.id}
+        not_before = released + HEIR_STEP if is_for_another else -math.inf
+        self._queue.plan(wanted, claim, snapshot, plan, not_before=not_before)
 
     def _plan_held(self, bot_id: BotId, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
         """It is ours: go on, note an episode, or start the handover that somebody asked for."""

@@ -135,8 +135,10 @@ class Queueing:
                 self._take(claim, holder, plan)
         return plan
 
-    def plan(self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan) -> None:
-        """Take the claim if it is our turn; else stand in line."""
+    def plan(
+        self, wanted: Wanted, claim: Claim, snapshot: Snapshot, plan: Plan, *, not_before: float
+    ) -> None:
+        """Take the claim if it is our turn, but not before that moment; else stand in line."""
         bot_id, now = claim.bot_id, self._clocks.monotonic()
         if bot_id not in self._aims:
             self._aims[bot_id] = None if is_claimable(claim, snapshot.sessions) else claim.term
@@ -144,7 +146,7 @@ class Queueing:
         if wanted.fenced is not None and self._waits_for_fence(wanted, claim, plan):
             return
         before = others(snapshot, bot_id, self._own)
-        if wanted.waiting and not before and is_claimable(claim, snapshot.sessions):
+        if wanted.waiting and not before and is_claimable(claim, snapshot.sessions) and now >= not_before:
             # Nobody else is in the line: the one case of which there are thousands at once.
             wanted.claimable_since = wanted.claimable_since or now
             silence = self._silence_of(snapshot, claim)
@@ -158,7 +160,8 @@ class Queueing:
             self._stand_by(wanted, claim, snapshot, plan, is_next=line(claim, wishes)[0] == self._own)
             return
         wanted.claimable_since = wanted.claimable_since or now
-        allowed_at = wanted.claimable_since + line(claim, wishes).index(self._own) * QUEUE_STEP
+        place = line(claim, wishes).index(self._own)
+        allowed_at = max(not_before, wanted.claimable_since + place * QUEUE_STEP)
         if wanted.waiting and now >= allowed_at:
             silence = self._silence_of(snapshot, claim)
             self._take(claim, identity_of(snapshot, claim.holder), plan, silence=silence)
