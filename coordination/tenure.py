@@ -79,11 +79,10 @@ def on_trial(since: float) -> Standing:
 
 def arrived(state: State, taken: ClaimTaken, now: float) -> State:
     """The claim is ours: go on as the incumbent, or begin as a newcomer."""
-    if taken.tenure is not None and taken.tenure >= 0:
-        return replace(state, established_at=now - taken.tenure)
+    if taken.tenure is not None:
+        return replace(state, established_at=now - taken.tenure) if taken.tenure >= 0 else state
     low, high = BUSY_LOOK
-    look = LOOK_AT_START if taken.tenure is None else 0.0
-    return replace(state, look=look, look_at=now + low + (high - low) * taken.jitter)
+    return replace(state, look=LOOK_AT_START, look_at=now + low + (high - low) * taken.jitter)
 
 
 def tenure(state: State, now: float) -> float | None:
