@@ -5,6 +5,7 @@ They can be frozen and killed as a whole, and started again on what they had wri
 
 from __future__ import annotations
 
+import abc
 import os
 import pwd
 import shutil
@@ -28,7 +29,7 @@ Require = Callable[[str], Path]
 """`tests.conftest.require_program`."""
 
 
-class Server:
+class Server(abc.ABC):
     """A server's process."""
 
     program: ClassVar[str]
@@ -45,9 +46,9 @@ class Server:
         self._prepare()
 
     @property
+    @abc.abstractmethod
     def url(self) -> str:
         """What `store=` takes, without options."""
-        raise NotImplementedError
 
     def url_at(self, port: int) -> str:
         """The same for whoever reaches it at another port of this machine: a proxy's."""
@@ -57,11 +58,12 @@ class Server:
         """End it for good."""
         self.kill()
 
-    def _prepare(self) -> None:
+    def _prepare(self) -> None:  # noqa: B027  # not every server needs it
         """What is done once, before the first start."""
 
+    @abc.abstractmethod
     def _command(self) -> list[str]:
-        raise NotImplementedError
+        """What starts it."""
 
     def program_beside(self, name: str) -> str:
         """Another program of the same package."""

@@ -192,7 +192,8 @@ def crashed(served: ServedStore) -> None:
 def _known(engine: Engine, trouble: Trouble) -> list[pytest.MarkDecorator]:
     """Where two poll until the holder hears of it, or its deadline passes."""
     is_known = trouble is dropped_silently and "dropped" in engine.spared
-    return [pytest.mark.xfail(reason="a lost connection is taken for a death")] if is_known else []
+    reason = "a lost connection is taken for a death: docs/postgresql.md"
+    return [pytest.mark.xfail(reason=reason)] if is_known else []
 
 
 TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
