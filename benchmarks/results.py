@@ -12,8 +12,6 @@ from typing import Any
 
 from judging import Bar, Rows, number
 
-BEGIN, END = "<!-- results: written by benchmarks/run.py -->", "<!-- end of results -->"
-
 
 def facts(folder: Path) -> dict[str, Any]:
     """What the numbers depend on, of this machine; `folder`: where the store's directories are made."""
@@ -97,11 +95,16 @@ def conditions(results: Mapping[str, Any]) -> str:
     )
 
 
-def fill(page: str, results: Mapping[str, Any], tables: Sequence[Sequence[Sequence[str]]]) -> str:
-    """The page with these results between its two marks. Raises ValueError where it has none."""
-    before, begin, rest = page.partition(BEGIN)
-    _, end, after = rest.partition(END)
-    if not (begin and end):
-        raise ValueError("the page has no place for results")
-    parts = [conditions(results), markdown(bars_table(results["bars"])), *map(markdown, tables)]
-    return f"{before}{BEGIN}\n\n" + "\n\n".join(parts) + f"\n\n{END}{after}"
+def page_parts(results: Mapping[str, Any], tables: Sequence[Sequence[Sequence[str]]]) -> list[str]:
+    """What docs/benchmarks.md says of a run."""
+    return [conditions(results), markdown(bars_table(results["bars"])), *map(markdown, tables)]
+
+
+def fill(page: str, place: str, parts: Sequence[str]) -> str:
+    """The page with these parts between the two marks of that place. Raises ValueError where it has none."""
+    begin, end = f"<!-- {place}: written by benchmarks/run.py -->", f"<!-- end of {place} -->"
+    before, found_begin, rest = page.partition(begin)
+    _, found_end, after = rest.partition(end)
+    if not (found_begin and found_end):
+        raise ValueError(f"the page has no place for {place}")
+    return f"{before}{begin}\n\n" + "\n\n".join(parts) + f"\n\n{end}{after}"

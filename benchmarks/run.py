@@ -1,8 +1,8 @@
 """All benchmarks in one run: `make bench`, or `python benchmarks/run.py --quick`.
 
 Prints a table of bars and the numbers behind them. A full run writes benchmarks/results/results.json, and
-from it docs/benchmarks.svg and the tables in docs/benchmarks.md; a quick or partial one writes only below
-build/benchmarks. A bar that is missed is shown and no failure: the exit status is 1 only where a benchmark
+from it docs/benchmarks.svg and the tables in docs/benchmarks.md and README.md; a quick or partial one writes
+only below build/benchmarks. A bar that is missed is no failure: the exit status is 1 only where a benchmark
 could not be run.
 """
 
@@ -25,6 +25,7 @@ import engine_fleet
 import engines
 import fleet
 import handover
+import headlines
 import per_poll
 import plot
 import proxy
@@ -37,6 +38,7 @@ ROOT = Path(__file__).parents[1]
 PUBLISHED = ROOT / "benchmarks" / "results" / "results.json"
 PICTURE = ROOT / "docs" / "benchmarks.svg"
 PAGE = ROOT / "docs" / "benchmarks.md"
+README = ROOT / "README.md"
 TRIED = ROOT / "build" / "benchmarks"
 PARTS: dict[str, ModuleType] = {
     "claim": claim,
@@ -113,12 +115,21 @@ def show(found: Mapping[str, Any]) -> None:
 
 
 def publish(found: Mapping[str, Any]) -> None:
-    """Write the results file, and from what it says the picture and the page."""
+    """Write the results file, and from what it says the picture and the pages."""
     results.write(PUBLISHED, found)
     stored = json.loads(PUBLISHED.read_text(encoding="utf-8"))
     plot.draw(stored, PICTURE)
-    page = results.fill(PAGE.read_text(encoding="utf-8"), stored, tables(stored))
-    PAGE.write_text(page, encoding="utf-8")
+    for path, page in pages(stored).items():
+        path.write_text(page, encoding="utf-8")
+
+
+def pages(stored: Mapping[str, Any]) -> dict[Path, str]:
+    """The pages that tell of a full run, with what its results file says."""
+    said = {
+        PAGE: ("results", results.page_parts(stored, tables(stored))),
+        README: ("numbers", [results.markdown(headlines.rows(stored))]),
+    }
+    return {path: results.fill(path.read_text(encoding="utf-8"), *of) for path, of in said.items()}
 
 
 if __name__ == "__main__":

@@ -28,6 +28,7 @@ MODULES = [
     "engines",
     "fleet",
     "handover",
+    "headlines",
     "judging",
     "per_poll",
     "plot",
@@ -413,25 +414,29 @@ def test_the_facts_name_neither_the_machine_nor_its_folders(bench: Any, tmp_path
     assert "/" not in facts["file_system"]
 
 
-def test_the_page_is_filled_between_its_marks(bench: Any, found: dict[str, Any]) -> None:
+def test_the_page_is_filled_between_its_marks(bench: Any) -> None:
     """What was there before is replaced, what stands around it is kept."""
-    page = f"before\n{bench.results.BEGIN}\nthe last run\n{bench.results.END}\nafter\n"
+    begin, end = "<!-- results: written by benchmarks/run.py -->", "<!-- end of results -->"
 
-    filled = bench.results.fill(page, found, [[("a table", "n"), ("row", "7")]])
+    filled = bench.results.fill(f"before\n{begin}\nthe last run\n{end}\nafter\n", "results", ["one", "two"])
 
-    assert filled.startswith(f"before\n{bench.results.BEGIN}\n\nPython 3.11.9, Linux 6.1, 2 processors")
-    assert filled.endswith(f"| a table | n |\n|---|---:|\n| row | 7 |\n\n{bench.results.END}\nafter\n")
-    assert (
-        "| added per poll: httpx transport, batch | <= 100 microseconds | 140 microseconds | **no** |"
-        in filled
-    )
-    assert "the last run" not in filled
+    assert filled == f"before\n{begin}\n\none\n\ntwo\n\n{end}\nafter\n"
 
 
-def test_a_page_without_marks_is_refused(bench: Any, found: dict[str, Any]) -> None:
+def test_the_page_says_the_conditions_and_the_bars(bench: Any, found: dict[str, Any]) -> None:
+    """First what the numbers depend on, then what is missed as well as what is met, then the tables."""
+    conditions, bars, table = bench.results.page_parts(found, [[("a table", "n"), ("row", "7")]])
+
+    assert conditions.startswith("Python 3.11.9, Linux 6.1, 2 processors")
+    missed = "| added per poll: httpx transport, batch | <= 100 microseconds | 140 microseconds | **no** |"
+    assert missed in bars
+    assert table == "| a table | n |\n|---|---:|\n| row | 7 |"
+
+
+def test_a_page_without_marks_is_refused(bench: Any) -> None:
     """Nothing is written where it would not be found again."""
     with pytest.raises(ValueError, match="no place for results"):
-        bench.results.fill("a page", found, [])
+        bench.results.fill("a page", "results", [])
 
 
 @pytest.mark.slow
@@ -532,11 +537,23 @@ def test_the_canned_server_reads_past_a_large_body(bench: Any) -> None:
     assert (before, transport.write.call_count) == (0, 2)
 
 
-def test_the_published_page_shows_the_published_results(bench: Any) -> None:
-    """The tables of docs/benchmarks.md are those of the results file."""
+def test_the_published_pages_show_the_published_results(bench: Any) -> None:
+    """The numbers of docs/benchmarks.md and of the README are those of the results file."""
     if not bench.run.PUBLISHED.exists():
         pytest.skip("no full run has been published")
     stored = json.loads(bench.run.PUBLISHED.read_text(encoding="utf-8"))
-    page = bench.run.PAGE.read_text(encoding="utf-8")
 
-    assert page == bench.results.fill(page, stored, bench.run.tables(stored))
+    for path, page in bench.run.pages(stored).items():
+        assert path.read_text(encoding="utf-8") == page
+
+
+def test_what_misses_its_mark_is_bold_in_the_readme(bench: Any) -> None:
+    """And one mark stands for all where they are the same."""
+    stored = json.loads(bench.run.PUBLISHED.read_text(encoding="utf-8"))
+    for bar in stored["bars"]:
+        bar["met"] = bar["name"] != "added per poll: httpx transport, empty"
+
+    row = next(row for row in bench.headlines.rows(stored) if row[0].startswith("added to a poll without"))
+
+    assert row[1] == "100 µs"
+    assert re.fullmatch(r"[\d.]+ µs, \*\*[\d.]+ µs\*\*", row[2])
