@@ -1,12 +1,13 @@
 """Our line to the server: one connection after the other, and the sessions that are proved on it.
 
-In connection mode a session whose connection is lost is in doubt from that moment on. On the next connection
+A session that holds a lock is in doubt from the moment on when its connection is lost. On the next connection
 it is proved again: its lock is taken, and its row must not be over. It is never given a new life.
 """
 
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 
@@ -20,10 +21,9 @@ from onepoller.coordination.stores.postgresql.target import Target
 from onepoller.coordination.stores.postgresql.troubles import SchemaGone
 from onepoller.coordination.stores.postgresql.watch import Watch
 
-_IS_THERE = (
-    "SELECT FROM pg_locks WHERE locktype = 'advisory' AND mode = 'ExclusiveLock' AND granted AND pid = $1"
-)
+_IS_THERE = "SELECT FROM pg_stat_activity WHERE pid = $1"
 """Nothing of our schema is touched: a lock on our tables does not keep us from knowing."""
+_log = logging.getLogger("onepoller")
 
 
 class Line:
@@ -38,6 +38,7 @@ class Line:
         self._names = names
         self._limit = limit
         self._link: Link | None = None
+        self._is_told = False
         self._linking = asyncio.Lock()
         self._proving = asyncio.Lock()
 
@@ -57,27 +58,38 @@ class Line:
             except BaseException:
                 link.drop()
                 raise
+            self._tell_way(link)
         return link
+
+    def _tell_way(self, link: Link) -> None:
+        if not (link.is_direct or self._is_told):
+            self._is_told = True
+            _log.info(
+                "onepoller: %s sees us at another address than ours. What lies between may end a connection"
+                " unheard, so a death is followed after the lease, not at once; ?mode=connection trusts it.",
+                self._target.shown,
+            )
 
     async def proved(self, own: PostgreSQLSession) -> Link:
         """The connection, on which this session holds its lock, and is not over. Raises SessionOver."""
         link = await self.link()
         async with self._proving:
-            if own.link is not link and self._target.is_pooled:
+            if own.link is not link:
+                await self.listen(link, own.id)
+                if own.is_locked:
+                    await self._prove(own, link)
                 own.link = link
-            elif own.link is not link:
-                await self._prove(own, link)
         return link
 
     async def _prove(self, own: PostgreSQLSession, link: Link) -> None:
-        await self.listen(link, own.id)
+        if not link.is_direct:
+            raise SessionOver(f"Session {own.id} has lost its way to the server; open a new one.")
         sent_at = boot_clock()
         resume = "SELECT {s}.resume($1, $2) AS pid"
         (done,) = await link.ask(resume, own.id, lock_key(own.id), limit=self._limit)
         self.check(own, link, done["pid"])
         if not link.is_open:
             raise StoreUnavailable(f"{self._target.shown} ended the connection again.")
-        own.link = link
         own.beaten(sent_at)
 
     def check(self, own: PostgreSQLSession, link: Link, pid: int | None) -> None:
@@ -85,7 +97,7 @@ class Line:
         if pid is None:
             raise SessionOver(f"Session {own.id} was ended by another process; open a new one.")
         if link.pid not in (0, pid):
-            own.doubt()
+            own.lose_link()
             raise StoreUnavailable(troubles.POOLER.format(shown=self._target.shown))
 
     async def has_ended_unheard(self) -> bool:
@@ -141,9 +153,7 @@ class Line:
         """The connection is gone: others may find our locks free."""
         for own in self.sessions.values():
             if own.link is link:
-                own.link = None
-                if not self._target.is_pooled:
-                    own.doubt()
+                own.lose_link()
                 if own.id in self.watches:
                     self.watches[own.id].lost()
 

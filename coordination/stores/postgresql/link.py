@@ -10,6 +10,7 @@ import asyncio
 import select
 from collections.abc import Awaitable, Callable
 from contextlib import AbstractAsyncContextManager, AbstractContextManager, nullcontext
+from ipaddress import ip_address
 from typing import Any, TypeVar
 
 import asyncpg
@@ -34,6 +35,7 @@ _CLOSED = getattr(select, "POLLRDHUP", 0)
 
 _T = TypeVar("_T")
 
+_SEEN = "SELECT pg_backend_pid() AS pid, host(inet_client_addr()) AS host, inet_client_port() AS port"
 _SET_UP = """
 SELECT set_config('idle_session_timeout', $1, false),
     set_config('idle_in_transaction_session_timeout', $1, false),
@@ -56,9 +58,11 @@ class Link:
     def __init__(self, connection: Any, target: Target, names: Names) -> None:
         self.pid = 0
         """Of the server's process, where a connection is one."""
+        self.is_direct = False
+        """Whether the server sees it end when we do: nothing lies between that keeps two ends of its own."""
         self._connection = connection
-        socket = connection._transport.get_extra_info("socket")  # noqa: SLF001  # the client names it nowhere else
-        self._descriptor = socket.fileno()
+        self._socket = connection._transport.get_extra_info("socket")  # noqa: SLF001  # the client names it nowhere else
+        self._descriptor = self._socket.fileno()
         self._target = target
         self._names = names
         self._turn = asyncio.Lock()
@@ -95,9 +99,13 @@ class Link:
                 f"{shown} is PostgreSQL {version.major}, which cannot end a silent connection: use {OLDEST}"
                 " or later, or add ?mode=pooler to the URL."
             )
-        self.pid = await self._connection.fetchval("SELECT pg_backend_pid()")
+        seen = await self._connection.fetchrow(_SEEN)
+        self.pid = seen["pid"]
         if self.pid != self._connection.get_server_pid():
             raise StoreUnfit(troubles.POOLER.format(shown=shown))
+        self.is_direct = self._target.is_trusted or is_seen_as(
+            self._socket.getsockname(), host=seen["host"], port=seen["port"]
+        )
         lease = self._target.lease
         milliseconds = str(int(lease * 1000))
         limit = str(int(max(lease, WRITE_LIMIT) * 1000))
@@ -176,6 +184,24 @@ class Link:
     def drop(self) -> None:
         """Close it without a word; what waits for it fails."""
         self._connection.terminate()
+
+
+def is_seen_as(own: Any, *, host: str | None, port: int | None) -> bool:
+    """Whether the server sees a connection come from our own end of it.
+
+    If not, something lies between (a proxy, a balancer, an address translation) that may tell the server of
+    an end and us of none. `own`: the name of our socket; `host`, `port`: what the server sees, None of a
+    Unix socket.
+    """
+    if host is None:
+        return not isinstance(own, tuple)
+    return isinstance(own, tuple) and own[1] == port and _address(own[0]) == _address(host)
+
+
+def _address(text: str) -> object:
+    """An address without its zone, and an IPv4 one also where it is written as IPv6."""
+    address = ip_address(text.partition("%")[0])
+    return getattr(address, "ipv4_mapped", None) or address
 
 
 def _literal(statement: str, *values: str) -> str:

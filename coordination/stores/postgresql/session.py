@@ -18,6 +18,8 @@ class PostgreSQLSession(EngineSession):
         self, session_id: SessionId, *, lease: Lease, sent_at: float, link: Link, begun: Term
     ) -> None:
         super().__init__(session_id, lease=lease, sent_at=sent_at)
+        self.is_locked = link.is_direct
+        """Whether others take the end of our connection for ours; else they wait for a lease of silence."""
         self.begun = begun
         """The first term of the data that it lives in."""
         self.link: Link | None = link
@@ -31,11 +33,13 @@ class PostgreSQLSession(EngineSession):
         if not super().has_claim(bot_id, term):
             return False
         link = self.link
-        return link is None or not (link.pid and link.is_cut())
+        return link is None or not (self.is_locked and link.is_cut())
 
-    def doubt(self) -> None:
-        """Its lock may be free: deliver nothing until it is proved again."""
+    def lose_link(self) -> None:
+        """Its connection is lost. If its lock may be free, deliver nothing until it is proved again."""
         self.link = None
+        if not self.is_locked:
+            return
         self._beaten_at = min(self._beaten_at, boot_clock() - self._lease.seconds)
 
     def report_to_send(self, report: bytes) -> bytes | None:

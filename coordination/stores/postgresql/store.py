@@ -2,6 +2,7 @@
 
 Connection mode: a session is its advisory lock on our one connection. Whoever finds the lock free may end it,
 so a session whose connection is lost delivers nothing until its lock is taken again and its row is not over.
+Where the server sees us at another address than ours, it is its beat, as in pooler mode.
 Pooler mode: a session is its beat, on the server's clock. It opens nothing before its first call.
 """
 
@@ -79,7 +80,7 @@ class PostgreSQLStore:
             session_id,
             identity_text(identity),
             self._lease.seconds,
-            None if self._target.is_pooled else lock_key(session_id),
+            lock_key(session_id) if link.is_direct else None,
             limit=WRITE_LIMIT,
         )
         if done["begun"] is None:
@@ -87,7 +88,7 @@ class PostgreSQLStore:
         begun = Term(done["begun"])
         own = PostgreSQLSession(session_id, lease=self._lease, sent_at=sent_at, link=link, begun=begun)
         if not link.is_open:
-            own.doubt()
+            own.lose_link()
         return own
 
     def _note_loss(self, own: PostgreSQLSession) -> None:

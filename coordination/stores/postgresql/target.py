@@ -26,6 +26,8 @@ class Target:
     shown: str
     lease: float
     is_pooled: bool
+    is_trusted: bool
+    """Whether a connection's end counts as its process's, whatever lies between: `mode=connection`."""
     arguments: dict[str, Any] = field(repr=False)
     """What the client's `connect` takes."""
 
@@ -33,8 +35,8 @@ class Target:
     def of(cls, address: Address, *, lease: float) -> Target:
         """Check a URL. Raises SettingsError."""
         address.check_options(_OPTIONS)
-        mode = address.options.get("mode", MODES[0])
-        if mode not in MODES:
+        mode = address.options.get("mode")
+        if mode not in (None, *MODES):
             raise SettingsError(f"store: mode must be connection or pooler, not {mode!r}.")
         _check_tls(address.options)
         parts = address.parts
@@ -50,7 +52,13 @@ class Target:
         if tls:
             # The client takes these in a URL only; what is given beside it wins over the URL.
             arguments["dsn"] = f"postgresql:///?{urlencode(tls)}"
-        return cls(shown=address.shown, lease=lease, is_pooled=mode == "pooler", arguments=arguments)
+        return cls(
+            shown=address.shown,
+            lease=lease,
+            is_pooled=mode == "pooler",
+            is_trusted=mode == "connection",
+            arguments=arguments,
+        )
 
 
 def _check_tls(options: Mapping[str, str]) -> None:

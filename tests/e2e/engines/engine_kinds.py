@@ -42,7 +42,7 @@ class Engine:
     losses: Mapping[str, Callable[[Any], None]] = field(default_factory=dict)
     """How everything that we had on it is lost, by name."""
     spared: tuple[str, ...] = ()
-    """Faults after which two may deliver for a moment: known, shown by scenario 9, and not struck at."""
+    """Faults after which two may deliver for a moment: known, written down, and not struck at."""
     lease: float = 2.0
     options: str = ""
     """Of the URL."""
@@ -135,7 +135,6 @@ ENGINES = (
         make=_of(PostgreSQL),
         drop=terminate_backends,
         losses={"DROP SCHEMA": drop_schema},
-        spared=("dropped",),  # a closed connection is taken for a death, as the server cannot tell them apart
     ),
     Engine(
         name="pooler",
@@ -147,3 +146,12 @@ ENGINES = (
     Engine(name="etcd", make=_of(Etcd), drop=revoke_leases, losses={"all keys deleted": delete_keys}),
     Engine(name="kubernetes", make=lambda _, folder: FakeCluster(folder)),
 )
+TRUSTING = Engine(
+    name="trusting",
+    make=_of(PostgreSQL),
+    drop=terminate_backends,
+    losses={"DROP SCHEMA": drop_schema},
+    spared=("dropped",),  # a closed connection is taken for a death, as the server cannot tell them apart
+    options="?mode=connection",
+)
+"""PostgreSQL, where locks count through the proxies that its faults come from."""

@@ -17,7 +17,7 @@ import pytest
 from onepoller.coordination.identity import boot_clock
 from tests.e2e.engines import verdicts
 from tests.e2e.engines.crew import Crew
-from tests.e2e.engines.engine_kinds import ENGINES, Engine
+from tests.e2e.engines.engine_kinds import ENGINES, TRUSTING, Engine
 from tests.e2e.engines.history import History
 from tests.e2e.engines.nemesis import GRACE, Nemesis
 from tests.e2e.engines.servers import Require
@@ -87,7 +87,7 @@ def play(crew: Crew, nemesis: Nemesis, length: Length, report: Callable[[str], N
 
 
 @pytest.mark.parametrize("length", [SHORT, LONG])
-@pytest.mark.parametrize("engine", ENGINES, ids=lambda engine: engine.name)
+@pytest.mark.parametrize("engine", [*ENGINES, TRUSTING], ids=lambda engine: engine.name)
 def test_no_fault_of_an_engine_makes_two_deliver(
     require_program: Require,
     own_report: Callable[[str], None],

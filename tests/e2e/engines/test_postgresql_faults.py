@@ -21,6 +21,11 @@ from tests.e2e.engines.servers import OwnServer, PostgreSQL
 pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore:unclosed:ResourceWarning")]
 
 
+def through(proxy: FaultProxy, server: PostgreSQL, url: str) -> str:
+    """The same, through a proxy."""
+    return url.replace(f":{server.port}", f":{proxy.port}")
+
+
 def test_who_loses_its_connection_delivers_nothing_until_it_is_proved_again(own_server: OwnServer) -> None:
     """Its lock is free meanwhile: anybody may follow it. Nobody did, so it goes on."""
 
@@ -90,13 +95,16 @@ def test_who_was_ended_while_it_had_no_connection_is_over(own_server: OwnServer)
 
 
 def test_an_end_that_only_the_server_has_seen_is_found_out(postgresql_server: PostgreSQL) -> None:
-    """Its next look is not answered, and another connection tells; its deadline is far away."""
+    """Its next look is not answered, and another connection tells; its deadline is far away.
+
+    Only who says `mode=connection` is followed at once where something lies between it and the server.
+    """
     url = fresh(postgresql_server.url)
 
     async def body() -> None:
         with FaultProxy(postgresql_server.port) as proxy:
-            through = url.replace(f":{postgresql_server.port}", f":{proxy.port}")
-            async with processes(through, 1, lease=LONG) as (holder,), processes(url, 1) as (standby,):
+            way = through(proxy, postgresql_server, url) + "&mode=connection"
+            async with processes(way, 1, lease=LONG) as (holder,), processes(url, 1) as (standby,):
                 mine = (await holder.take())[BOT]
                 await holder.watch()
                 await asyncio.to_thread(proxy.forget, server_hears=True)
@@ -107,6 +115,30 @@ def test_an_end_that_only_the_server_has_seen_is_found_out(postgresql_server: Po
                 await holder.wait(lambda: holder.session.is_over)  # type: ignore[attr-defined]  # of every engine's
 
     asyncio.run(body())
+
+
+def test_an_end_that_only_the_server_has_seen_is_no_death(
+    postgresql_server: PostgreSQL, caplog: pytest.LogCaptureFixture
+) -> None:
+    """What lies between is seen by its address: nobody follows the holder, which goes on in its session."""
+    url = fresh(postgresql_server.url)
+
+    async def body() -> None:
+        with FaultProxy(postgresql_server.port) as proxy:
+            way = through(proxy, postgresql_server, url)
+            async with processes(way, 1, lease=LONG) as (holder,), processes(url, 1) as (standby,):
+                mine = (await holder.take())[BOT]
+                await holder.watch()
+                lost = holder.store._line._link
+                await asyncio.to_thread(proxy.forget, server_hears=True)
+                await holder.wait(lambda: holder.store._line._link not in (None, lost))
+                await beaten(holder)
+                assert await standby.take(requires_over=holder) == {}
+                assert holder.session.has_claim(BOT, mine.term)
+
+    with caplog.at_level("INFO", logger="onepoller"):
+        asyncio.run(body())
+    assert sum("at another address than ours" in line for line in caplog.messages) == 1
 
 
 def test_who_is_not_answered_keeps_a_connection_that_the_server_has(postgresql_server: PostgreSQL) -> None:

@@ -20,7 +20,7 @@ import pytest
 from onepoller.testing.botapi import Row, conflicts, overlaps, polls
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import ROOT, Bot, Bots
-from tests.e2e.engines.engine_kinds import ENGINES, Engine
+from tests.e2e.engines.engine_kinds import ENGINES
 from tests.e2e.engines.servers import Require
 from tests.e2e.scenarios.stores import EVERYWHERE, ON_SERVERS, ServedStore, Stores
 
@@ -189,13 +189,6 @@ def crashed(served: ServedStore) -> None:
     served.server.start()
 
 
-def _known(engine: Engine, trouble: Trouble) -> list[pytest.MarkDecorator]:
-    """Where two poll until the holder hears of it, or its deadline passes."""
-    is_known = trouble is dropped_silently and "dropped" in engine.spared
-    reason = "a lost connection is taken for a death: docs/postgresql.md"
-    return [pytest.mark.xfail(reason=reason)] if is_known else []
-
-
 TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
     dropped_silently: [],
     ended_by_the_server: [],
@@ -211,7 +204,7 @@ TROUBLES: dict[Trouble, list[pytest.MarkDecorator]] = {
         pytest.param(
             engine.name,
             trouble,
-            marks=[*marks, *_known(engine, trouble)],
+            marks=marks,
             id=f"{engine.name}-{trouble.__name__}",
         )
         for engine in ENGINES

@@ -16,13 +16,13 @@ BOT = BotId(1)
 LARGE = 10_000
 
 
-def session() -> PostgreSQLSession:
+def session(*, is_direct: bool = True) -> PostgreSQLSession:
     """One that has just beaten, and holds a claim."""
     made = PostgreSQLSession(
         SessionId("00000000000000ff"),
         lease=Lease.of(3600.0),
         sent_at=boot_clock(),
-        link=cast("Link", SimpleNamespace(pid=0)),
+        link=cast("Link", SimpleNamespace(is_direct=is_direct, is_cut=lambda: False)),
         begun=Term(1),
     )
     made.seen([Claim(bot_id=BOT, holder=made.id, term=Term(5))])
@@ -33,15 +33,22 @@ def test_a_session_in_doubt_delivers_nothing() -> None:
     """Its deadline has passed, whatever was left of it."""
     own = session()
     assert own.has_claim(BOT, Term(5))
-    own.doubt()
+    own.lose_link()
     assert not own.has_claim(BOT, Term(5))
     assert own.deadline < boot_clock()
+
+
+def test_a_session_without_a_lock_has_until_its_deadline() -> None:
+    """Nobody follows it before."""
+    own = session(is_direct=False)
+    own.lose_link()
+    assert own.has_claim(BOT, Term(5))
 
 
 def test_a_session_that_was_proved_again_goes_on() -> None:
     """Doubt ends nothing."""
     own = session()
-    own.doubt()
+    own.lose_link()
     own.beaten(boot_clock())
     assert own.has_claim(BOT, Term(5))
 
@@ -50,7 +57,7 @@ def test_doubt_never_gives_time() -> None:
     """A deadline that has passed long ago is not moved nearer."""
     own = session()
     own._beaten_at = -1e9
-    own.doubt()
+    own.lose_link()
     assert own.deadline < -1e8
 
 

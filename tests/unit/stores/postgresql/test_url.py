@@ -52,9 +52,12 @@ def test_the_clients_tls_options_are_passed_on(tmp_path: Path) -> None:
 
 
 def test_a_pooler_is_asked_for() -> None:
-    """The default is a connection to the server itself."""
-    modes = ["", "?mode=connection", "?mode=pooler"]
-    assert [target(f"postgresql://db.test/bots{mode}").is_pooled for mode in modes] == [False, False, True]
+    """And so is trust in what lies between us and the server."""
+    targets = [
+        target(f"postgresql://db.test/bots{mode}") for mode in ("", "?mode=connection", "?mode=pooler")
+    ]
+    assert [made.is_pooled for made in targets] == [False, False, True]
+    assert [made.is_trusted for made in targets] == [False, True, False]
 
 
 @pytest.mark.parametrize(
