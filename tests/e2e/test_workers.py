@@ -122,9 +122,7 @@ def test_workers_serve_while_telegram_is_away_and_poll_when_it_is_back(
         pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, of aiogram"),
     ],
 )
-def test_workers_end_cleanly_while_telegram_is_away(
-    command: str, server: Server, telegram: Telegram
-) -> None:
+def test_workers_end_cleanly_while_telegram_is_away(command: str, server: Server, telegram: Telegram) -> None:
     """A stop before the bot has started ends the tries, too."""
     telegram.control.fault(telegram.bot_id, kind="close", method="getMe", times=1000)
     server.start(command)

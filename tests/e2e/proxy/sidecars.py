@@ -21,7 +21,7 @@ from tests.e2e.bots.processes import ROOT, Bot
 NODE = ROOT / "tests" / "e2e" / "node"
 PYTHON_BOTS = Path(__file__).parent / "bots.py"
 START = 60.0
-"""Two bots that start at once on a busy machine, seconds: importing aiogram alone takes three of a processor."""
+"""Two bots that start at once on a busy machine, seconds: importing aiogram takes three of a processor."""
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a log."""
 JAVASCRIPT = frozenset({"grammy", "runner", "telegraf"})
