@@ -25,6 +25,7 @@ from onepoller.adapters.proxy.sockets import Sockets
 from onepoller.adapters.proxy.upstream import Upstream
 from onepoller.adapters.proxy.webhooks import Webhooks
 from onepoller.coordination.errors import SettingsError, SetupError
+from onepoller.coordination.report import Clients
 from onepoller.coordination.target import GET_UPDATES, GUARDED
 
 STOP_LIMIT = 5.0
@@ -71,6 +72,7 @@ class Proxy:
         self.url = ""
 
     async def __aenter__(self) -> Self:
+        self._poller.instance.counts(self._clients)
         self._poller.start()
         self._poller.describe("proxy", self.status)
         place = self._place
@@ -107,14 +109,17 @@ class Proxy:
 
     def status(self) -> dict[str, Any]:
         """What there is to know of this proxy, as plain data for JSON."""
-        place = self._place
+        place, clients = self._place, self._clients()
         return {
             "listens": self.url,
             "api_root": place.api_root,
             "allowed_bots": sorted(place.bots) or "all",
-            "clients": self._sockets.clients if self._sockets is not None else 0,
-            "most_clients": place.most,
+            "clients": clients.here,
+            "most_clients": clients.most,
         }
+
+    def _clients(self) -> Clients:
+        return Clients(here=self._sockets.clients if self._sockets is not None else 0, most=self._place.most)
 
     async def _listen(self) -> asyncio.Server:
         place = self._place
