@@ -35,7 +35,6 @@ S = "Conflict: terminated by setWebhook request"
         (Sighting(text=S, elapsed=5.0), Kind.WEBHOOK_SET),
         (Sighting(text=G, elapsed=5.0, holds_claim=False), Kind.PEER),
         (Sighting(text=G, elapsed=5.0, store_names_other=True), Kind.PEER),
-        (Sighting(text=G, elapsed=5.0, own_call_open=True), Kind.SELF_OVERLAP),
         (Sighting(text="Conflict", elapsed=5.0), Kind.UNKNOWN),
         (Sighting(text=G, elapsed=0.4, unclean=True, term_age=54.0), Kind.GHOST),
         (Sighting(text=G, elapsed=0.6, unclean=True, term_age=54.0), Kind.RIVAL),
