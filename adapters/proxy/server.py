@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -57,7 +58,7 @@ class Place:
                 f"--listen {self.host}: whoever reaches this address could use the proxy; name the bots that "
                 "it serves with --allow-bot, or listen on 127.0.0.1"
             )
-        if not self.api_root.startswith(("http://", "https://")) or "@" in self.api_root:
+        if not _is_root(self.api_root):
             raise SettingsError("--api-root must look like https://api.telegram.org")
 
 
@@ -197,3 +198,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_root(url: str) -> bool:
+    """Whether this is the root of an API: a host, and perhaps a path, without a password: it is printed."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    has_more = "@" in parts.netloc or "?" in url or "#" in url
+    return parts.scheme in {"http", "https"} and has_host and not has_more
