@@ -51,7 +51,7 @@ def show(bots: list[int], *, store: str | None, state_dir: Path | None, as_json:
     else:
         console.print("No bot is polled or waited for here.", markup=False)
     for record, clients in proxies:
-        console.print(f"proxy {_who(record)}: {clients.here} clients, room for {clients.most}", markup=False)
+        console.print(f"proxy {_who(record)}: {clients.here} of {clients.most} clients", markup=False)
 
 
 def _table(found: list[BotView]) -> Table:

@@ -148,7 +148,7 @@ def test_status_shows_each_proxy_and_what_fits(sidecars: Sidecars, tmp_path: Pat
                 break
             assert time.monotonic() < end, proxies
         told = onepoller("status", *state)
-    assert f"pid {two.process.pid} ('two'): 1 clients, room for {most}\n" in told
+    assert f"pid {two.process.pid} ('two'): 1 of {most} clients\n" in told
     two.kill()
     assert f"pid {two.process.pid}" not in onepoller("status", *state)
 
