@@ -48,6 +48,8 @@ if TYPE_CHECKING:
     from onepoller.coordination.presence import Caller
 
 CONFIRM_LIMIT = 2.0
+CLOSED_AFTER = 0.5
+"""A poll that is being cancelled has closed its connection by then, seconds: `driving.SETTLE`, and more."""
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
 OVERLAP = 1.0
@@ -292,6 +294,11 @@ class _Call:
     def _final_confirm(self) -> Steps:
         """The last call of a framework that stops: it confirms, and takes nothing (facts: frameworks, 1)."""
         guard, offset = self._guard, self._request.offset
+        # It would evict a poll that is open: one that is being cancelled ends first, another's says as much.
+        if (ended := guard.presence.open_poll()) is not None:
+            yield Await(future=ended, seconds=CLOSED_AFTER)
+            if not ended.done():
+                return NOTHING
         # Without the claim somebody else polls: a confirm could evict it, and is the holder's to send.
         if guard.grant is not None and offset > 0 and not guard.offsets.is_accepted(offset):
             yield from self._confirm(offset)

@@ -3,6 +3,8 @@
 By the published server the *parked, older* request is answered 409 and the newer one wins, so a 409 says
 "somebody polled after me", never "I am the second". A second 409 within 3 s comes 3 s late. The texts are
 matched by their stable parts: sources older than 2018 and proxies shorten them.
+
+A second call of our own is no kind of 409: it waits for the first and never reaches Telegram (`OwnOverlap`).
 """
 
 from __future__ import annotations
@@ -14,7 +16,6 @@ from enum import StrEnum
 class Kind(StrEnum):
     """The kinds of conflict, also the label values of the metrics."""
 
-    SELF_OVERLAP = "self_overlap"
     GHOST = "ghost"
     PEER = "peer"
     RIVAL = "rival"
@@ -39,8 +40,6 @@ class Sighting:
     text: str
     elapsed: float
     """Seconds from our call to the answer."""
-    own_call_open: bool = False
-    """An earlier call of this process for this bot was still open."""
     holds_claim: bool = True
     store_names_other: bool = False
     """The store names another, living holder."""
@@ -59,8 +58,6 @@ def classify(seen: Sighting) -> Kind:
         return Kind.WEBHOOK_ACTIVE
     if "terminated by setwebhook" in text:
         return Kind.WEBHOOK_SET
-    if seen.own_call_open:
-        return Kind.SELF_OVERLAP
     if not seen.holds_claim or seen.store_names_other:
         return Kind.PEER
     ghost = (

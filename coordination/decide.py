@@ -7,7 +7,6 @@ Which of several processes gets a claim is `succession`. A bot is *starting* unt
 then it is *polling* (we hold the claim) or in *standby* (somebody else does). A 409 is news, not an error: it
 is classified first (`conflict.classify`), then
 
-    self_overlap   poll again: our own calls are serialised
     ghost          poll again after 1 to 3 s; no episode
     peer           stand by at once
     rival          *contended*: the incumbent holds and the newcomer yields, or as the policy says
@@ -170,8 +169,6 @@ def _failed(state: State, failure: Failed, now: float, policy: Policy) -> Decisi
 
 def _conflict(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
     match met.kind:
-        case Kind.SELF_OVERLAP:
-            return Decision(state=state, actions=(PollAgain(after=QUICK),))
         case Kind.GHOST:
             return Decision(state=state, actions=(PollAgain(after=1.0 + 2.0 * met.jitter),))
         case Kind.PEER:

@@ -24,6 +24,7 @@ from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, SessionId
 from onepoller.coordination.negotiation import Negotiation
 from onepoller.coordination.plan import is_alive
+from onepoller.coordination.report import Clients
 from onepoller.coordination.runner import Runner
 from onepoller.coordination.serving import Serving
 from onepoller.coordination.settings import Settings
@@ -112,6 +113,10 @@ class Instance:
     def crowd(self) -> float:
         """See `guard.Claims`."""
         return self._serving.crowd
+
+    def counts(self, clients: Callable[[], Clients]) -> None:
+        """Have `status` show how many clients a proxy has. `clients` is called in the runner's thread."""
+        self._serving.clients = clients
 
     def retire(self, guard: Guard) -> None:
         """The user has stopped this bot: release and forget it."""

@@ -68,9 +68,17 @@ class Presence:
             if seconds <= 0:
                 self.has_open_call = True
                 return None
-            if self._ended is None:
-                self._ended = Future()
-            return Turn(ended=self._ended, seconds=seconds)
+            return Turn(ended=self._end_of_the_open_call(), seconds=seconds)
+
+    def _end_of_the_open_call(self) -> Future[None]:
+        if self._ended is None:
+            self._ended = Future()
+        return self._ended
+
+    def open_poll(self) -> Future[None] | None:
+        """Done when the open call has ended; None where none is, or its connection is closed already."""
+        with self._lock:
+            return self._end_of_the_open_call() if self.has_open_call and not self._is_cancelling else None
 
     def _kept_for_another(self, caller: Caller, now: float) -> float:
         """For how long the turn is kept for the caller that was given a batch, seconds."""

@@ -1,7 +1,7 @@
 """What a session says of its bots with each beat: a row of fixed size a bot, for `status`.
 
 Fixed rows, overwritten in place: 10,000 bots are 280 kB, packed in a few milliseconds once a beat, and need
-no transaction. Times are wall clock, for people.
+no transaction. Times are wall clock, for people. A proxy adds one row, of no bot: how many clients it has.
 """
 
 from __future__ import annotations
@@ -45,6 +45,19 @@ class BotReport:
     conflicts: int = 0
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Clients:
+    """What a proxy says of itself."""
+
+    here: int
+    most: int
+    """So many fit; one more is refused."""
+
+    def row(self) -> bytes:
+        """A row of bot 0, which `unpack` leaves out: there is no such bot."""
+        return _ROW.pack(0, 0.0, 0, self.here, self.most)
+
+
 def row(bot_id: BotId, role: Role, *, last_poll: float, episodes: int, conflicts: int) -> bytes:
     """One row; called for each bot at each beat, so it makes no object but the bytes."""
     return _ROW.pack(bot_id, last_poll, role, episodes, conflicts)
@@ -67,3 +80,12 @@ def unpack(report: bytes) -> Iterator[BotReport]:
                 episodes=episodes,
                 conflicts=conflicts,
             )
+
+
+def clients_of(report: bytes) -> Clients | None:
+    """What a proxy said of its clients; None in the report of anything else."""
+    whole = len(report) // _ROW.size * _ROW.size
+    for bot_id, _, _, here, most in _ROW.iter_unpack(report[:whole]):
+        if not bot_id and most:
+            return Clients(here=here, most=most)
+    return None

@@ -25,6 +25,7 @@ from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity, Term
 from onepoller.coordination.negotiation import Negotiation
 from onepoller.coordination.outage import Outage
+from onepoller.coordination.report import Clients
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.seam import Session, Store
 
@@ -82,6 +83,8 @@ class Serving:
         """Of the session that there is now."""
         self._aims: dict[BotId, Term | None] = {}
         """The term that held each bot when this process first wanted it: what `takeover` aims at."""
+        self.clients: Callable[[], Clients] | None = None
+        """Those of a proxy, for the report."""
         self._report = b""
         self._beat_now: asyncio.Event | None = None
         self._group: asyncio.TaskGroup | None = None
@@ -165,7 +168,8 @@ class Serving:
         while True:
             started = self._clocks.monotonic()
             try:
-                self._report = b"".join([guard.report() for guard in list(self._guards.values())])
+                own = [] if self.clients is None else [self.clients().row()]
+                self._report = b"".join(own + [guard.report() for guard in list(self._guards.values())])
                 is_late = self._left(session) <= 0
                 await self._store.beat(session, report=self._report, confirm=is_late)
                 left = self._left(session) / self._settings.lease

@@ -16,6 +16,7 @@ from typing import Any
 from aiogram import Bot, Dispatcher
 from aiogram.client.session.aiohttp import AiohttpSession
 from aiogram.client.telegram import TelegramAPIServer
+from aiogram.exceptions import TelegramNetworkError, TelegramServerError
 from aiogram.types import Message
 
 import onepoller
@@ -35,13 +36,35 @@ async def echo(message: Message) -> None:
     await message.answer(message.text or "?")
 
 
+async def poll() -> None:
+    """Poll, or stand by. A Telegram that is away at the start is no reason to be deaf for good: try again."""
+    while True:
+        try:
+            await bot.me()  # what `start_polling` asks first, and gives up after
+            break
+        except (TelegramNetworkError, TelegramServerError):
+            await asyncio.sleep(1)
+    await dispatcher.start_polling(bot, handle_signals=False)
+
+
+def tell(task: asyncio.Task[None]) -> None:
+    """Raise what a task ended with, now and not when somebody asks: a token that is wrong, for instance."""
+    if not task.cancelled():
+        task.result()
+
+
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Run the bot beside the server, which has the signals."""
-    polling = asyncio.create_task(dispatcher.start_polling(bot, handle_signals=False))
+    polling = asyncio.create_task(poll())
+    polling.add_done_callback(tell)
     yield
-    await dispatcher.stop_polling()
-    await polling
+    try:
+        await dispatcher.stop_polling()
+    except RuntimeError:  # it has not begun
+        polling.cancel()
+    await asyncio.wait([polling])
+    await bot.session.close()
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:

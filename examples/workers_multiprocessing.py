@@ -37,7 +37,7 @@ def work() -> None:
     builder = ApplicationBuilder().token(os.environ["BOT_TOKEN"]).base_url(f"{root}/bot").post_init(greet)
     application = guard(builder).build()
     application.add_handler(MessageHandler(filters.TEXT, echo))
-    application.run_polling()
+    application.run_polling(bootstrap_retries=-1)  # a Telegram that is away at the start ends no worker
 
 
 def main() -> None:

@@ -9,6 +9,7 @@ GET / says which worker answers, and whether it polls; POST /CHAT_ID has it send
 FastAPI, Starlette and the like have a `lifespan` argument: start and stop the bot there, with the same lines.
 """
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator, Awaitable, Callable
@@ -16,6 +17,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 from telegram import Update
+from telegram.error import NetworkError
 from telegram.ext import Application, ApplicationBuilder, ContextTypes, MessageHandler, filters
 
 import onepoller
@@ -44,15 +46,37 @@ def build() -> Application:
 bot = build()
 
 
+async def start() -> None:
+    """Start the bot. A Telegram that is away meanwhile is no reason to end a worker: try again."""
+    while True:
+        try:
+            await bot.initialize()
+            break
+        except NetworkError:
+            await asyncio.sleep(1)
+    await bot.updater.start_polling(bootstrap_retries=-1)
+    await bot.start()
+
+
+def tell(task: asyncio.Task[None]) -> None:
+    """Raise what a task ended with, now and not when somebody asks: a token that is wrong, for instance."""
+    if not task.cancelled():
+        task.result()
+
+
 @asynccontextmanager
 async def lifespan() -> AsyncIterator[None]:
     """Run the bot beside the server. A worker that stands by is as ready as the one that polls."""
-    async with bot:
-        await bot.start()
-        await bot.updater.start_polling()
-        yield
+    starting = asyncio.create_task(start())
+    starting.add_done_callback(tell)
+    yield
+    starting.cancel()
+    await asyncio.wait([starting])
+    if bot.updater.running:
         await bot.updater.stop()
+    if bot.running:
         await bot.stop()
+    await bot.shutdown()
 
 
 async def app(scope: dict[str, Any], receive: Receive, send: Send) -> None:

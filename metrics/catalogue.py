@@ -87,7 +87,7 @@ RESOLUTIONS: dict[Kind, tuple[str, ...]] = {
     **dict.fromkeys(sorted(WEBHOOK_KINDS), ("webhook_gone", "webhook_deleted", "released", "replaced")),
 }
 """How an episode of each kind can end; `released`: the claim went, and took it along; `replaced`: another
-kind came, a webhook where a rival was. A ghost and an overlap of our own are no episodes."""
+kind came, a webhook where a rival was. A ghost is no episode."""
 
 EPISODE_KINDS = tuple(str(kind) for kind in Kind if kind in RESOLUTIONS)
 TAKING_CAUSES = (Cause.FREE, Cause.HANDED_OVER, Cause.DIED, Cause.FENCED)

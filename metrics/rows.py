@@ -111,8 +111,8 @@ CONFLICTS = Row(
             "409 answers by kind",
             _by("kind", "onepoller_conflict_replies_total"),
             "{{kind}}",
-            "Shows the server's pacing and our retries more than the trouble: count episodes. A ghost and an "
-            "overlap of our own appear here alone.",
+            "Shows the server's pacing and our retries more than the trouble: count episodes. A ghost "
+            "appears here alone.",
         ),
         series(
             "Looks for a rival",

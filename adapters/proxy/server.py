@@ -13,6 +13,7 @@ from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from types import TracebackType
 from typing import Any, Self
+from urllib.parse import urlsplit
 
 from aiohttp import web
 
@@ -25,6 +26,7 @@ from onepoller.adapters.proxy.sockets import Sockets
 from onepoller.adapters.proxy.upstream import Upstream
 from onepoller.adapters.proxy.webhooks import Webhooks
 from onepoller.coordination.errors import SettingsError, SetupError
+from onepoller.coordination.report import Clients
 from onepoller.coordination.target import GET_UPDATES, GUARDED
 
 STOP_LIMIT = 5.0
@@ -56,7 +58,7 @@ class Place:
                 f"--listen {self.host}: whoever reaches this address could use the proxy; name the bots that "
                 "it serves with --allow-bot, or listen on 127.0.0.1"
             )
-        if not self.api_root.startswith(("http://", "https://")) or "@" in self.api_root:
+        if not _is_root(self.api_root):
             raise SettingsError("--api-root must look like https://api.telegram.org")
 
 
@@ -71,6 +73,7 @@ class Proxy:
         self.url = ""
 
     async def __aenter__(self) -> Self:
+        self._poller.instance.counts(self._clients)
         self._poller.start()
         self._poller.describe("proxy", self.status)
         place = self._place
@@ -107,14 +110,17 @@ class Proxy:
 
     def status(self) -> dict[str, Any]:
         """What there is to know of this proxy, as plain data for JSON."""
-        place = self._place
+        place, clients = self._place, self._clients()
         return {
             "listens": self.url,
             "api_root": place.api_root,
             "allowed_bots": sorted(place.bots) or "all",
-            "clients": self._sockets.clients if self._sockets is not None else 0,
-            "most_clients": place.most,
+            "clients": clients.here,
+            "most_clients": clients.most,
         }
+
+    def _clients(self) -> Clients:
+        return Clients(here=self._sockets.clients if self._sockets is not None else 0, most=self._place.most)
 
     async def _listen(self) -> asyncio.Server:
         place = self._place
@@ -192,3 +198,14 @@ def is_loopback(host: str) -> bool:
         return ipaddress.ip_address(host).is_loopback
     except ValueError:
         return host == "localhost"
+
+
+def _is_root(url: str) -> bool:
+    """Whether this is the root of an API: a host, and perhaps a path, without a password: it is printed."""
+    try:
+        parts = urlsplit(url)
+        has_host = bool(parts.hostname) and parts.port != 0
+    except ValueError:
+        return False
+    has_more = "@" in parts.netloc or "?" in url or "#" in url
+    return parts.scheme in {"http", "https"} and has_host and not has_more

@@ -635,3 +635,13 @@ def test_many_parked_polls_cost_one_timer() -> None:
             client.close()
 
     with_fake(body, rules=Rules())
+
+
+@pytest.mark.parametrize("listen", ["127.0.0.1:{port}", "nowhere"])
+def test_the_command_tells_what_is_wrong_in_one_sentence(control: Control, listen: str) -> None:
+    """A port that is taken, an address that is none: exit code 2."""
+    port = control.url.rpartition(":")[2]
+    command = [sys.executable, "-m", "onepoller", "fake-api", "--listen", listen.format(port=port)]
+    done = subprocess.run(command, capture_output=True, check=False, text=True, timeout=30)
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1)
+    assert "--listen" in done.stderr

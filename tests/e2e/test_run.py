@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import os
+import re
 import signal
+import sys
 from pathlib import Path
 
 import pytest
 
 from onepoller.testing.botapi import conflicts
 from tests.e2e.bots.at_server import Telegram
-from tests.e2e.bots.processes import Bots
+from tests.e2e.bots.processes import ROOT, Bot, Bots
 from tests.e2e.bots.runs import Runs, assert_undisturbed, has_ended, in_standby, pid_of
 
 pytestmark = pytest.mark.slow
@@ -159,3 +162,55 @@ def test_a_run_that_was_frozen_ends_its_child_when_it_thaws(telegram: Telegram, 
     in_standby(holder)
     telegram.push()
     standby.wait_handled(telegram.pushed())
+
+
+BOT_PY = """
+import os
+from telegram.ext import ApplicationBuilder, MessageHandler, filters
+from tests.e2e.bots.saying import say
+
+async def handle(update, _):
+    say(handled=update.update_id)
+
+token = os.environ["TELEGRAM_BOT_TOKEN"]
+app = ApplicationBuilder().token(token).base_url(os.environ["ROOT"] + "/bot").build()
+app.add_handler(MessageHandler(filters.TEXT, handle))
+app.run_polling(timeout=2)
+"""
+
+
+def test_the_line_of_the_readme_is_run_as_it_stands(telegram: Telegram, bots: Bots, tmp_path: Path) -> None:
+    """Two copies of it: one bot runs, and when its `run` is killed the other one does."""
+    row = re.search(
+        r"^\| a program that nobody can change \| `([^`]+)` ", (ROOT / "README.md").read_text(), re.MULTILINE
+    )
+    assert row is not None
+    folder = tmp_path / "theirs"
+    folder.mkdir()
+    (folder / "bot.py").write_text(BOT_PY)
+    programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+
+    def start(name: str) -> Bot:
+        theirs = {
+            "PATH": programs,
+            "TELEGRAM_BOT_TOKEN": telegram.token,
+            "ROOT": f"{telegram.url}/_as/{name}",
+        }
+        command = ["sh", "-c", f'cd "$0" && exec {row[1]}', str(folder)]
+        made = Bot(name, command, bots.environment({"label": name}) | theirs, tmp_path / f"{name}.log")
+        bots._all.append(made)
+        return made
+
+    one = start("one")
+    telegram.wait_parked("one")
+    two = start("two")
+    in_standby(two)
+    telegram.push()
+    one.wait_handled(telegram.pushed())
+    telegram.wait_for(lambda row: row.poller == "one" and telegram.pushed()[-1] in row.confirmed)
+    one.kill()
+    telegram.wait_parked("two")
+    telegram.push()
+    two.wait_handled(telegram.pushed()[-1:])
+    assert one.handled + two.handled == telegram.pushed()
+    assert_undisturbed(telegram)

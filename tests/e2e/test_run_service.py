@@ -60,6 +60,14 @@ def test_what_the_command_leaves_behind_is_ended(bots: Bots, tmp_path: Path) -> 
             ("--grace", "-1", "--", "true"),
             "run: --grace must lie between 0 and 3600 seconds, not be -1",
         ),
+        (
+            ("--proxy", "--proxy-env", "A=B", "--", "true"),
+            "run: --proxy-env must be the name of a variable, not 'A=B'",
+        ),
+        (
+            ("--proxy", "--proxy-env", "", "--", "true"),
+            "run: --proxy-env must be the name of a variable, not ''",
+        ),
     ],
 )
 def test_wrong_input_is_one_sentence(bots: Bots, arguments: tuple[str, ...], sentence: str) -> None:

@@ -88,6 +88,51 @@ def test_one_worker_polls_and_kill_9_moves_it(command: str, server: Server, tele
     check_one_polled(telegram, server, sent=2)
 
 
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(f"{UVICORN} --workers 2", id="uvicorn"),
+        pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, of aiogram"),
+        pytest.param(f"{GUNICORN} --workers 2 {THREADS}", id="gunicorn"),
+    ],
+)
+def test_workers_serve_while_telegram_is_away_and_poll_when_it_is_back(
+    command: str, server: Server, telegram: Telegram
+) -> None:
+    """A start without Telegram ends no worker: HTTP is answered, and later one of them polls."""
+    telegram.control.fault(telegram.bot_id, kind="close", method="getMe", times=1000)
+    server.start(command)
+    one = telegram.wait_for(lambda row: row.method == "getme").poller
+    two = telegram.wait_for(lambda row: row.method == "getme" and row.poller != one).poller
+    assert str(server.ask()["pid"]) in {one, two}
+    tried = telegram.last()
+    telegram.wait_for(lambda row: row.poller == one, after=tried)
+    telegram.wait_for(lambda row: row.poller == two, after=tried)
+    telegram.control.clear_faults(telegram.bot_id)
+    wait_answered(telegram, by=wait_polls(telegram))
+    assert server.have_sent(2) == {one, two}
+    server.stop()
+    check_one_polled(telegram, server, sent=1)
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        pytest.param(f"{UVICORN} --workers 2", id="uvicorn"),
+        pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, of aiogram"),
+    ],
+)
+def test_workers_end_cleanly_while_telegram_is_away(command: str, server: Server, telegram: Telegram) -> None:
+    """A stop before the bot has started ends the tries, too."""
+    telegram.control.fault(telegram.bot_id, kind="close", method="getMe", times=1000)
+    server.start(command)
+    telegram.wait_for(lambda row: row.method == "getme")
+    server.ask()
+    server.stop()
+    assert "Traceback" not in server.log
+    assert len(re.findall("Application shutdown complete", server.log)) == 2
+
+
 def test_workers_forked_from_a_built_bot_are_one_poller(server: Server, telegram: Telegram) -> None:
     """With --preload the master has imported and built everything; a killed worker is followed all the same.
 

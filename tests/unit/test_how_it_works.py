@@ -70,7 +70,6 @@ ROWS: list[tuple[str, Happening, Policy]] = [
     ("a poll ends without an answer", BrokeOff(elapsed=2.0), HOLD),
     ("a poll fails", Failed(), HOLD),
     ("a poll is answered 401", Failed(unauthorized=True), HOLD),
-    ("409, `self_overlap`", conflict(Kind.SELF_OVERLAP), HOLD),
     ("409, `ghost`", conflict(Kind.GHOST), HOLD),
     ("409, `peer`", conflict(Kind.PEER), HOLD),
     ("409, `webhook_active` or `webhook_set`", conflict(Kind.WEBHOOK_ACTIVE), HOLD),

@@ -14,7 +14,7 @@ from rich.console import Console
 from onepoller.adapters.command.restart import Restart
 from onepoller.cli import handover as handover_command
 from onepoller.cli import status as status_command
-from onepoller.coordination.errors import OnepollerError, StoreUnavailable
+from onepoller.coordination.errors import OnepollerError, SetupError, StoreUnavailable
 
 UNAVAILABLE = 69
 """EX_UNAVAILABLE of sysexits.h: the store does not answer."""
@@ -308,6 +308,8 @@ def fake_api(
         serve(listen)
     except ValueError as error:
         raise typer.BadParameter(str(error), param_hint="--listen") from None
+    except OSError as error:
+        raise SetupError(f"--listen {listen} cannot be had: {error.strerror or error}") from None
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from onepoller.coordination.identity import BotId
-from onepoller.coordination.report import BotReport, unpack
+from onepoller.coordination.report import BotReport, Clients, clients_of, unpack
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.choice import Chosen, choose
-from onepoller.coordination.stores.seam import Claim, SessionRecord, Snapshot, Wish
+from onepoller.coordination.stores.seam import Claim, Liveness, SessionRecord, Snapshot, Wish
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,3 +57,11 @@ def views(snapshot: Snapshot) -> list[BotView]:
         report = reports.get(claim.holder, {}).get(bot_id) if claim.holder else None
         found.append(BotView(claim=claim, holder=holder, report=report, standbys=wishes))
     return found
+
+
+def proxies_of(snapshot: Snapshot) -> list[tuple[SessionRecord, Clients]]:
+    """The proxies that live, with what each said of its clients with its last beat; the oldest first."""
+    alive = [record for record in snapshot.sessions.values() if record.liveness is Liveness.ALIVE]
+    alive.sort(key=lambda record: record.identity.started_at)
+    found = ((record, clients_of(record.report)) for record in alive)
+    return [(record, clients) for record, clients in found if clients is not None]

@@ -60,6 +60,8 @@ def run(given: Given, environment: Mapping[str, str]) -> int:
         raise SettingsError(
             f"run: --grace must lie between 0 and {LONGEST_GRACE:g} seconds, not be {given.grace:g}"
         )
+    if not given.proxy_env or "=" in given.proxy_env or "\0" in given.proxy_env:
+        raise SettingsError(f"run: --proxy-env must be the name of a variable, not {given.proxy_env!r}")
     bot_id = _bot_id(given, environment)
     if shutil.which(given.command[0], path=environment.get("PATH")) is None:
         raise SettingsError(f"run: there is no program {given.command[0]!r} here, or it may not be executed")

@@ -12,9 +12,10 @@ from typing import Any
 from rich.console import Console
 from rich.table import Table
 
-from onepoller.cli.reading import BotView, chosen_store, read_store, views
+from onepoller.cli.reading import BotView, chosen_store, proxies_of, read_store, views
 from onepoller.coordination.events import Certainty
 from onepoller.coordination.identity import short_term
+from onepoller.coordination.report import Clients
 from onepoller.coordination.stores.seam import Liveness, SessionRecord
 
 LATE = 0.6
@@ -26,6 +27,7 @@ def show(bots: list[int], *, store: str | None, state_dir: Path | None, as_json:
     chosen = chosen_store(store, state_dir)
     snapshot = read_store(chosen, bots)
     found = views(snapshot)
+    proxies = proxies_of(snapshot)
     if as_json:
         print(
             json.dumps(
@@ -34,6 +36,7 @@ def show(bots: list[int], *, store: str | None, state_dir: Path | None, as_json:
                     "note": chosen.note,
                     "trouble": snapshot.trouble,
                     "bots": [_as_data(v) for v in found],
+                    "proxies": [_proxy_data(record, clients) for record, clients in proxies],
                 }
             )
         )
@@ -43,10 +46,12 @@ def show(bots: list[int], *, store: str | None, state_dir: Path | None, as_json:
     for sentence in (chosen.note, snapshot.trouble):
         if sentence:
             console.print(f"! {sentence}", markup=False)
-    if not found:
+    if found:
+        console.print(_table(found))
+    else:
         console.print("No bot is polled or waited for here.", markup=False)
-        return
-    console.print(_table(found))
+    for record, clients in proxies:
+        console.print(f"proxy {_who(record)}: {clients.here} of {clients.most} clients", markup=False)
 
 
 def _table(found: list[BotView]) -> Table:
@@ -125,6 +130,10 @@ def _as_data(view: BotView) -> dict[str, Any]:
         ),
         "standbys": [_session_data(record) | {"priority": wish.priority} for wish, record in view.standbys],
     }
+
+
+def _proxy_data(record: SessionRecord, clients: Clients) -> dict[str, Any]:
+    return _session_data(record) | {"clients": clients.here, "most_clients": clients.most}
 
 
 def _session_data(record: SessionRecord) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from aiogram.types import Message, Update
 
 from onepoller import OnePoller
 from onepoller.adapters.aiogram import guard
-from tests.contract.driver import SLACK, TIMEOUT, Notes, Running
+from tests.contract.driver import PATIENCE, SLACK, TIMEOUT, Notes, Running
 
 
 class AiogramBot:
@@ -49,7 +49,7 @@ class Aiogram:
     async def start(self, *, url: str, token: str, poller: OnePoller | None, drop: bool = False) -> Running:
         """Delete the webhook as the templates of aiogram do, then poll."""
         notes = Notes()
-        bot = Bot(token, session=AiohttpSession(api=TelegramAPIServer.from_base(url), timeout=SLACK))
+        bot = Bot(token, session=AiohttpSession(api=TelegramAPIServer.from_base(url), timeout=PATIENCE))
         if poller is not None:
             guard(bot, poller)
         dispatcher = Dispatcher()
@@ -59,8 +59,10 @@ class Aiogram:
 
         dispatcher.message.register(handle)
         try:
+            await bot.me()
             await bot.delete_webhook(drop_pending_updates=drop)
         except Exception:
             await bot.session.close()
             raise
+        bot.session.timeout = SLACK  # of polls; the calls of so many starts at once may take longer
         return AiogramBot(bot, dispatcher, notes)

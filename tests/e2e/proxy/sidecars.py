@@ -20,6 +20,8 @@ from tests.e2e.bots.processes import ROOT, Bot
 
 NODE = ROOT / "tests" / "e2e" / "node"
 PYTHON_BOTS = Path(__file__).parent / "bots.py"
+START = 60.0
+"""Two bots that start at once on a busy machine, seconds: importing aiogram takes three of a processor."""
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a log."""
 JAVASCRIPT = frozenset({"grammy", "runner", "telegraf"})
@@ -47,7 +49,7 @@ class Sidecar:
 
     def is_polling(self) -> bool:
         """Wait until it has a bot's claim or has seen that another has it; whether it is the former."""
-        self.wait_logged("polling bot", "standing by")
+        self.wait_logged("polling bot", "standing by", timeout=START)
         return "polling bot" in self.log
 
     def wait_logged(self, *texts: str, timeout: float = PATIENCE) -> None:

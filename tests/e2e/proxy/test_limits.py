@@ -169,9 +169,20 @@ def test_another_address_needs_its_bots_named() -> None:
         Place(host="0.0.0.0", port=0, api_root="https://api.telegram.org")
 
 
-@pytest.mark.parametrize("root", ["api.telegram.org", "ftp://x", "http://user:secret@127.0.0.1"])
+@pytest.mark.parametrize(
+    "root",
+    [
+        "api.telegram.org",
+        "ftp://x",
+        "http://user:secret@127.0.0.1",
+        "http://",
+        "https://x/?a",
+        "http://[x",
+        "http://x:99999",
+    ],
+)
 def test_an_api_root_is_an_address(root: str) -> None:
-    """No password in it: it is printed."""
+    """Of a host, and no more than a path behind it. No password in it: it is printed."""
     with pytest.raises(SettingsError, match="--api-root"):
         Place(host="127.0.0.1", port=0, api_root=root)
 

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 import json
+import re
+import socket
 import subprocess
 import sys
 import threading
+import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from onepoller.testing.botapi import conflicts
 from tests.conftest import CANARY
-from tests.e2e.bots.at_server import Telegram
+from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.proxy.sidecars import Sidecar, Sidecars
 
 pytestmark = pytest.mark.slow
@@ -118,6 +122,35 @@ def test_it_says_what_fits(sidecars: Sidecars) -> None:
         "most_clients": section["most_clients"],
     }
     assert f"bots 7000000001, room for {section['most_clients']} clients" in proxy.greeting
+
+
+def onepoller(*arguments: str) -> str:
+    """Run a command that reads; gives what it prints."""
+    command = [sys.executable, "-m", "onepoller", *arguments]
+    done = subprocess.run(command, capture_output=True, check=True, text=True, timeout=30)
+    return done.stdout
+
+
+def test_status_shows_each_proxy_and_what_fits(sidecars: Sidecars, tmp_path: Path) -> None:
+    """From the store, before any bot is there: how many clients each has, and how many there may be."""
+    state = ("--state-dir", str(tmp_path / "state"))
+    one, two = sidecars.proxy(label="", lease=1), sidecars.proxy(label="two", lease=1)
+    most = int(re.search(r"room for (\d+) clients", one.greeting)[1])  # type: ignore[index]  # it says so
+    end = time.monotonic() + PATIENCE
+    with socket.create_connection(("127.0.0.1", int(two.url.rpartition(":")[2]))):
+        while True:
+            proxies = json.loads(onepoller("status", *state, "--json"))["proxies"]
+            found = {p["pid"]: (p["label"], p["clients"], p["most_clients"]) for p in proxies}
+            if found == {
+                one.process.pid: ("proxy 127.0.0.1:0", 0, most),
+                two.process.pid: ("two", 1, most),
+            }:
+                break
+            assert time.monotonic() < end, proxies
+        told = onepoller("status", *state)
+    assert f"pid {two.process.pid} ('two'): 1 of {most} clients\n" in told
+    two.kill()
+    assert f"pid {two.process.pid}" not in onepoller("status", *state)
 
 
 def test_no_token_is_written(sidecars: Sidecars, telegram: Telegram) -> None:

@@ -32,18 +32,27 @@ def test_a_webhook_set_during_a_poll(telegram: Telegram, bots: Bots) -> None:
     check_that_it_is_blocked_and_resumes(telegram, bots, "a")
 
 
-def test_a_webhook_set_during_a_poll_of_a_proxys_client(telegram: Telegram, bots: Bots, cast: Cast) -> None:
-    """The client hears of no 409; proxy and status name the host, nothing is deleted, and it comes back."""
-    pair = cast.start(PROXY, "a")
+def test_a_tug_of_war_over_the_webhook_of_a_proxys_client(telegram: Telegram, bots: Bots, cast: Cast) -> None:
+    """The client hears of no 409, proxy and status name the host, nothing is deleted; it always returns."""
+    pair = cast.start(PROXY, "a", "--timeout", "10")
     parked = telegram.wait_parked("a")
-    telegram.control.set_webhook(telegram.bot_id, HOOK)
-    telegram.wait_for(lambda row: row.seq >= parked.seq and row.tag == "S")
-    pair.proxy.wait_logged(HOST)
-    shown = json.loads(bots.run("status", "--json").stdout)["bots"][0]
-    assert (shown["episode"]["detail"], shown["role"]) == (HOST, "blocked")
-    telegram.control.set_webhook(telegram.bot_id, "")
-    telegram.push()
-    pair.wait_handled(telegram.pushed())
+    for number in range(2):
+        since = telegram.last()
+        telegram.control.set_webhook(telegram.bot_id, f"{HOOK}/{number}")
+        telegram.wait_for(lambda row: row.tag == "S", after=parked.seq - 1)
+        telegram.wait_for(lambda row: row.method == "getwebhookinfo", after=since)
+        pair.proxy.wait_logged(HOST)
+        blocked = telegram.last()
+        telegram.control.set_webhook(telegram.bot_id, f"{HOOK}/{number}/again")
+        telegram.wait_for(lambda row: row.method == "getwebhookinfo", after=telegram.last())
+        assert [row for row in polls(telegram.rows()) if row.seq > blocked] == []
+        shown = json.loads(bots.run("status", "--json").stdout)["bots"][0]
+        assert (shown["episode"]["detail"], shown["role"]) == (HOST, "blocked")
+        telegram.control.set_webhook(telegram.bot_id, "")
+        made = telegram.push()[0].update_id
+        assert made is not None
+        pair.wait_handled([made])
+        parked = telegram.wait_for(partial(parked_with, made + 1), after=blocked)
 
     mine = [row for row in telegram.rows() if row.poller != "foreign webhook"]
     assert not [row for row in mine if row.method == "deletewebhook"]

@@ -43,7 +43,7 @@ def test_a_loop_that_returns_loses_the_claim_and_its_health(telegram: Telegram, 
         ("bare", "silence"),
         ("aiogram", "kill-loop"),
         (PROXY, "kill-loop"),
-        pytest.param("ptb", "kill-loop", marks=pytest.mark.soak),
+        ("ptb", "kill-loop"),
     ],
 )
 def test_a_poll_task_that_is_killed_loses_the_claim(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from onepoller.coordination import events, polled
+from onepoller.coordination.call import Steps
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Term
@@ -325,6 +326,39 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     with pytest.raises(KeyboardInterrupt):
         steps.send(False)
     assert ("let_go", Cause.STOPPED) in bench.claims.said
+
+
+def final_beside_an_open_poll() -> tuple[Steps, Steps]:
+    """Two pollers of one process end within a second: the second one's poll is open as its confirm comes."""
+    bench = Bench()
+    bench.grant()
+    first = bench.call(offset=9)
+    next(first)
+    with pytest.raises(KeyboardInterrupt):
+        first.throw(KeyboardInterrupt())
+    second = bench.call(offset=9)
+    next(second)
+    return second, bench.call(offset=9, timeout=0)
+
+
+def test_a_final_confirm_lets_the_poll_end_that_is_being_cancelled() -> None:
+    """It closes its connection first: at the server the confirm would evict it."""
+    second, final = final_beside_an_open_poll()
+    waits = next(final)
+    assert isinstance(waits, Await)
+    assert (waits.future.done(), waits.seconds) == (False, 0.5)
+    with pytest.raises(KeyboardInterrupt):
+        second.throw(KeyboardInterrupt())
+    assert waits.future.done()
+    last = Request(offset=9, limit=1, timeout=0.0)
+    assert final.send(None) == SendPoll(request=last, renew_after=1.0, is_final=True)
+
+
+def test_a_final_confirm_beside_anothers_poll_is_answered_here() -> None:
+    """Another poller of this process goes on: its next poll says as much."""
+    _, final = final_beside_an_open_poll()
+    assert isinstance(next(final), Await)
+    assert result(final, None) is NOTHING
 
 
 def test_a_cancelled_call_of_a_framework_that_stops_releases_at_once() -> None:

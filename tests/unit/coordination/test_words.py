@@ -12,7 +12,7 @@ from onepoller.coordination.errors import SettingsError
 from onepoller.coordination.identity import BotId, bot_id_of, own_identity, start_ticks
 from onepoller.coordination.offsets import Offsets
 from onepoller.coordination.reply import outcome_of
-from onepoller.coordination.report import BotReport, Role, pack, unpack
+from onepoller.coordination.report import BotReport, Clients, Role, clients_of, pack, unpack
 from onepoller.coordination.settings import OnRival, OnWebhook, Settings, StartMode
 from onepoller.coordination.stall import CallEnd, Silence, limit
 from onepoller.coordination.stores.seam import Offset
@@ -35,7 +35,6 @@ S = "Conflict: terminated by setWebhook request"
         (Sighting(text=S, elapsed=5.0), Kind.WEBHOOK_SET),
         (Sighting(text=G, elapsed=5.0, holds_claim=False), Kind.PEER),
         (Sighting(text=G, elapsed=5.0, store_names_other=True), Kind.PEER),
-        (Sighting(text=G, elapsed=5.0, own_call_open=True), Kind.SELF_OVERLAP),
         (Sighting(text="Conflict", elapsed=5.0), Kind.UNKNOWN),
         (Sighting(text=G, elapsed=0.4, unclean=True, term_age=54.0), Kind.GHOST),
         (Sighting(text=G, elapsed=0.6, unclean=True, term_age=54.0), Kind.RIVAL),
@@ -235,3 +234,13 @@ def test_only_the_host_of_a_webhook_is_shown() -> None:
 def test_a_reply_is_read(status: int, body: dict[str, object] | None, expected: object) -> None:
     """Also where it is not what the documentation says."""
     assert outcome_of(status, body, "r") == expected
+
+
+def test_a_proxys_clients_are_a_row_of_no_bot() -> None:
+    """Who reads the bots does not see it; a report without it has none, and a torn one too."""
+    bots = [BotReport(bot_id=BotId(7), role=Role.POLLING, conflicts=3)]
+    told = Clients(here=12, most=9936)
+
+    assert clients_of(told.row() + pack(bots)) == told
+    assert list(unpack(told.row() + pack(bots))) == bots
+    assert (clients_of(pack(bots)), clients_of(told.row()[:-1])) == (None, None)

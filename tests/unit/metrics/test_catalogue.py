@@ -48,8 +48,8 @@ def test_a_bot_is_never_crossed_with_an_open_set() -> None:
 
 
 def test_every_kind_that_is_an_episode_can_end() -> None:
-    """A ghost and an overlap of our own are no episodes."""
-    assert set(Kind) - set(RESOLUTIONS) == {Kind.GHOST, Kind.SELF_OVERLAP}
+    """A ghost is no episode."""
+    assert set(Kind) - set(RESOLUTIONS) == {Kind.GHOST}
 
 
 def test_every_metric_is_documented_as_it_is() -> None:
