@@ -8,8 +8,6 @@
     |   +-- StoreFull         no space left; holders go on, changes wait
     |   +-- StoreBusy         another process has been inside a write for too long
     +-- SessionOver           the session has ended; its process opens a new one
-    +-- StandbyRefused        give up: another instance polls, and this one must not stand by
-    +-- WebhookInTheWay       a start-up call would have removed somebody's webhook
 
 Facts are attributes; the text is built from them. No text ever holds a token.
 """
@@ -54,11 +52,3 @@ class StoreBusy(StoreUnavailable):
 
 class SessionOver(OnepollerError):
     """The session is over (ended by another, or its file or database was replaced); it never comes back."""
-
-
-class StandbyRefused(OnepollerError):
-    """Another instance polls this bot and this one was told not to stand by."""
-
-
-class WebhookInTheWay(OnepollerError):
-    """A call that would delete somebody's webhook was refused; nothing was sent."""

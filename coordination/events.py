@@ -47,8 +47,6 @@ class Cause(StrEnum):
     """Our session was ended, or its file or database was replaced."""
     STORE = "store"
     """The store was away until our session's deadline."""
-    CALLER_GONE = "caller_gone"
-    """The call that the claim was taken for had gone."""
 
 
 class Certainty(StrEnum):
