@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from onepoller.coordination.identity import BotId, SessionId, boot_clock
+from onepoller.coordination.identity import SessionId, boot_clock
 from onepoller.coordination.stores.engine import EngineSession
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.redis.beginning import Beginning
@@ -29,12 +29,6 @@ class RedisSession(EngineSession):
         self.begun = begun
         self._report = b""
         self._reported_at = float("-inf")
-
-    @property
-    def held(self) -> frozenset[BotId]:
-        """What it holds, as far as it may still act upon it."""
-        is_valid = not self.is_over and self._clock() < self.deadline
-        return frozenset(self._held if is_valid else ())
 
     def owes(self, report: bytes) -> bool:
         """Whether this report goes with a beat that is sent now."""

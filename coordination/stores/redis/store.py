@@ -169,8 +169,8 @@ class RedisStore:
         self._writes += 1
         try:
             for part in writing.parts(batch):
-                told = await self._asked(own, part.command(own, self._keys), limit=_LIMIT)
-                claims = list(part.written(told, first_term=own.begun.first_term))
+                told = await self._asked(own, writing.command(part, own, self._keys), limit=_LIMIT)
+                claims = list(writing.written(part, told, first_term=own.begun.first_term))
                 self._learn(claims)
                 written.update((claim.bot_id, claim) for claim in claims)
         finally:
@@ -254,14 +254,14 @@ class RedisStore:
         if server == own.begun.run and begun in (None, own.begun.text):
             return
         if not own.is_over:
+            own.end()
             self._aftermath = Aftermath(
                 lost=own.id,
-                had=own.held,
+                had=own.had,
                 floor=own.begun.first_term,  # until we open a session on what has begun since
                 until=self._clock() + self._lease.seconds,
                 lease=self._lease.seconds,
             )
-        own.end()
         raise SessionOver(f"{self._place.shown} has lost session {own.id}; open a new one.")
 
     def _learn(self, claims: Collection[Claim]) -> None:

@@ -4,18 +4,18 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import replace
 from itertools import zip_longest
 from typing import TypeVar
 
-from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.stores.records import wish_text
 from onepoller.coordination.stores.redis import rows
 from onepoller.coordination.stores.redis.keys import Keys
 from onepoller.coordination.stores.redis.line import Command, run
 from onepoller.coordination.stores.redis.scripts import SWAP
 from onepoller.coordination.stores.redis.session import RedisSession
-from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
+from onepoller.coordination.stores.seam import Batch, Claim, Swap
 
 _T = TypeVar("_T")
 CHUNK = 500
@@ -24,47 +24,38 @@ KEEP = 24 * 3600 * 1000
 """What a process left behind on the server ends so much after its last beat, milliseconds."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Part:
-    """What is written in one step."""
-
-    swaps: Sequence[Swap] = ()
-    wishes: Sequence[Wish] = ()
-    withdrawn: Sequence[BotId] = ()
-    """Where the swap of a bot is refused, its wish stays."""
-    wake: Sequence[SessionId] = ()
-
-    def command(self, own: RedisSession, keys: Keys) -> Command:
-        """What the server is asked."""
-        required = {swap.requires_over for swap in self.swaps if swap.requires_over is not None}
-        numbers = {session_id: number for number, session_id in enumerate(sorted(required), 1)}
-        first_term = own.begun.first_term
-        batch = {
-            "swaps": [rows.swap_row(swap, first_term=first_term, required=numbers) for swap in self.swaps],
-            "wishes": [[str(wish.bot_id), wish_text(wish)] for wish in self.wishes],
-            "withdrawn": [str(bot_id) for bot_id in self.withdrawn],
-            "wake": [keys.wake(session_id) for session_id in self.wake],
-        }
-        names = [keys.begun, keys.session(own.id), keys.claims, keys.wishes(own.id)]
-        names += [keys.generation, keys.changed, keys.arrivals]
-        for session_id in numbers:
-            names += [keys.session(session_id), keys.alive(session_id), keys.wishes(session_id)]
-        return run(SWAP, names, KEEP, json.dumps(batch, separators=(",", ":")))
-
-    def written(self, told: bytes, *, first_term: Term) -> Iterator[Claim]:
-        """The claims as they are, by what the server told of each."""
-        for swap, mark in zip(self.swaps, told.decode(), strict=True):
-            if mark != "0":
-                term = swap.claim.term
-                yield swap.claim.written(term if mark == "1" else max(term, first_term))
+def command(part: Batch, own: RedisSession, keys: Keys) -> Command:
+    """What the server is asked, to write a part in one step."""
+    required = {swap.requires_over for swap in part.swaps if swap.requires_over is not None}
+    numbers = {session_id: number for number, session_id in enumerate(sorted(required), 1)}
+    first_term = own.begun.first_term
+    batch = {
+        "swaps": [rows.swap_row(swap, first_term=first_term, required=numbers) for swap in part.swaps],
+        "wishes": [[str(wish.bot_id), wish_text(wish)] for wish in part.wishes],
+        "withdrawn": [str(bot_id) for bot_id in part.withdrawn],
+        "wake": [keys.wake(session_id) for session_id in part.wake],
+    }
+    names = [keys.begun, keys.session(own.id), keys.claims, keys.wishes(own.id)]
+    names += [keys.generation, keys.changed, keys.arrivals]
+    for session_id in numbers:
+        names += [keys.session(session_id), keys.alive(session_id), keys.wishes(session_id)]
+    return run(SWAP, names, KEEP, json.dumps(batch, separators=(",", ":")))
 
 
-def parts(batch: Batch) -> list[Part]:
+def written(part: Batch, told: bytes, *, first_term: Term) -> Iterator[Claim]:
+    """The claims as they are, by what the server told of each."""
+    for swap, mark in zip(part.swaps, told.decode(), strict=True):
+        if mark != "0":
+            term = swap.claim.term
+            yield swap.claim.written(term if mark == "1" else max(term, first_term))
+
+
+def parts(batch: Batch) -> list[Batch]:
     """Cut a batch: a bot's swap and its withdrawal go together, and the wake-ups with the last part."""
     swapped = {swap.claim.bot_id for swap in batch.swaps}
     withdrawn = set(batch.withdrawn)
     cut = [
-        Part(
+        Batch(
             swaps=swaps or (),
             wishes=wishes or (),
             withdrawn=[*_taken_along(swaps or (), withdrawn), *(others or ())],
@@ -74,10 +65,8 @@ def parts(batch: Batch) -> list[Part]:
             _chunks(batch.wishes),
             _chunks([bot_id for bot_id in batch.withdrawn if bot_id not in swapped]),
         )
-    ] or [Part()]
-    last = cut[-1]
-    cut[-1] = Part(swaps=last.swaps, wishes=last.wishes, withdrawn=last.withdrawn, wake=sorted(batch.wake))
-    return cut
+    ] or [Batch()]
+    return [*cut[:-1], replace(cut[-1], wake=sorted(batch.wake))]
 
 
 def _taken_along(swaps: Sequence[Swap], withdrawn: set[BotId]) -> list[BotId]:

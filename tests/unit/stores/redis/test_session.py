@@ -1,14 +1,11 @@
-"""Our own session: which reports go with a beat, and what it holds."""
+"""Our own session: which reports go with a beat."""
 
 from __future__ import annotations
 
-from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.identity import SessionId
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.redis.beginning import Beginning
 from onepoller.coordination.stores.redis.session import RedisSession
-from onepoller.coordination.stores.seam import Claim
-
-BOT = BotId(7)
 
 
 class Clock:
@@ -46,16 +43,6 @@ def test_a_large_report_goes_once_a_lease() -> None:
     assert not own.owes(b"2" * 100_000)
     clock.now += 0.1
     assert own.owes(b"2" * 100_000)
-
-
-def test_past_its_deadline_it_holds_nothing() -> None:
-    """What it had may be another's by then."""
-    clock = Clock()
-    own = session(clock)
-    own.seen([Claim(bot_id=BOT, holder=own.id, term=Term(3))])
-    assert own.held == {BOT}
-    clock.now = own.deadline
-    assert own.held == frozenset()
 
 
 def test_a_beginning_is_a_moment_and_a_run() -> None:
