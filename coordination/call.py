@@ -213,9 +213,10 @@ class _Call:
         elapsed = self._now() - started
         if elapsed >= ARRIVED or not isinstance(end, Ended):
             guard.offsets.accept(request.offset)
+        updates = len(end.update_ids) if isinstance(end, Delivered) else 0
+        self._tell(outcome_of(end), request, grant, started, first, updates)
         match end:
             case Delivered(update_ids=ids):
-                self._tell(outcome_of(end), request, grant, started, first, len(ids))
                 guard.last_poll = guard.clocks.wall()
                 guard.incumbency.answered()
                 is_new = not ids or polled.is_new(guard, ids, sent=request.offset)
@@ -223,14 +224,11 @@ class _Call:
                     return AwaitClaim(), NOTHING
                 return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
             case Refused():
-                self._tell(outcome_of(end), request, grant, started, first)
                 return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:
-                self._tell(outcome_of(end), request, grant, started, first)
                 guard.apply(Failed(silence=guard.incumbency.absence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
-                self._tell(outcome_of(end), request, grant, started, first)
                 return PollAgain(), NOTHING
 
     def _parked(self, request: Request, renew_after: float | None) -> Generator[Step, Any, Any]:

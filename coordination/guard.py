@@ -270,7 +270,7 @@ class Guard:
         """A living holder has it."""
         is_news = self.state.role is not Role.STANDBY or not self.settings.standby
         if is_news and self.state.role is not Role.STOPPED:
-            self.apply(ClaimDenied(holder=holder, since=since), other=holder, since=since)
+            self.apply(ClaimDenied(holder=holder), other=holder, since=since)
 
     def lost(self, cause: events.Cause, *, to: Identity | None = None, since: float = 0.0) -> None:
         """The claim is not ours any more; whatever is open ends, and waits like everybody else."""

@@ -94,7 +94,6 @@ class ClaimDenied:
     """A living session holds the claim, or is before us in the line."""
 
     holder: Identity | None
-    since: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
