@@ -298,7 +298,7 @@ PROCESS = Row(
             "Certainty of claims",
             f"sum by (instance, certainty) (onepoller_claims{{{SELECTOR}}}) > 0",
             "{{instance}} {{certainty}}",
-            "Uncertain: a heartbeat failed. Lost: they failed until the deadline; nobody polls here.",
+            "Uncertain: a heartbeat failed. Lost: they failed until the deadline.",
         ),
         heatmap(
             "Share of the lease left",

@@ -1,4 +1,4 @@
-"""The command line: `onepoller status|handover|move|proxy|run|demo|fake-api`, or `python -m onepoller`.
+"""The command line: `onepoller COMMAND`, or `python -m onepoller COMMAND`.
 
 Wrong input is one sentence and exit code 2. Commands are thin: they put parts together and print.
 """
