@@ -7,7 +7,12 @@ connections through PgBouncer and the like, where locks and LISTEN mean nothing.
 imported here and nowhere above.
 """
 
-from onepoller.coordination.stores.postgresql.choice import make
+from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.postgresql.store import PostgreSQLStore
 
 __all__ = ["PostgreSQLStore", "make"]
+
+
+def make(address: Address, *, lease: float) -> PostgreSQLStore:
+    """A store that has been checked and not opened. Raises SettingsError."""
+    return PostgreSQLStore(address, lease=lease)
