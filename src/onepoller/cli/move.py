@@ -73,27 +73,26 @@ class Move:
 
     async def run(self) -> int:
         """Move the bots, and keep them from the old store until SIGTERM or SIGINT."""
-        bots = [BotId(bot) for bot in self._asked] or await self._polled()
+        bots = {BotId(bot) for bot in self._asked} or await self._polled()
         me = asyncio.current_task()
         assert me is not None
         for number in (signal.SIGTERM, signal.SIGINT):
             asyncio.get_running_loop().add_signal_handler(number, me.cancel)
         try:
             async with asyncio.TaskGroup() as moving:
-                for bot_id in bots:
+                for bot_id in sorted(bots):
                     moving.create_task(self._move(bot_id))
         except asyncio.CancelledError:
-            left = sorted(set(bots) - self._moved)
             _say(f"ended; {len(self._moved)} of {len(bots)} bots have moved")
-            return 1 if left else 0
+            return int(len(self._moved) < len(bots))
         finally:
             self._in_new.close()
             self._in_old.close()
         raise AssertionError("unreachable")
 
-    async def _polled(self) -> list[BotId]:
+    async def _polled(self) -> set[BotId]:
         claims = (await self._old.make().read()).claims
-        bots = sorted(bot_id for bot_id, claim in claims.items() if claim.holder is not None)
+        bots = {bot_id for bot_id, claim in claims.items() if claim.holder is not None}
         if not bots:
             raise NothingToMove(
                 f"nobody polls in {self._old.name}: start the instances with the new store, and that is all."
