@@ -20,6 +20,12 @@ from tests.e2e.engines.servers import Etcd, OwnServer, PgBouncer, PostgreSQL, Re
 S = TypeVar("S", bound=Server)
 
 
+@pytest.fixture
+def anyio_backend() -> str:
+    """Run asynchronous tests on asyncio."""
+    return "asyncio"
+
+
 def _running(kind: type[S], require: Require, folder: Path) -> Iterator[S]:
     server = kind(require(kind.program), folder / kind.program).start()
     yield server

@@ -17,7 +17,7 @@ from onepoller.coordination.stores.seam import Session
 from tests.e2e.engines.etcd_calls import call, me, take
 from tests.e2e.engines.servers import Etcd, Require
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 BOT = BotId(7000000001)
 
 
@@ -71,22 +71,18 @@ async def is_answered(store: EtcdStore, session: Session) -> bool:
 
 
 @pytest.mark.parametrize("is_leader", [True, False], ids=["the leader", "the one that is asked"])
-def test_a_session_outlives_the_loss_of_a_member(cluster: list[Member], *, is_leader: bool) -> None:
+async def test_a_session_outlives_the_loss_of_a_member(cluster: list[Member], *, is_leader: bool) -> None:
     """It beats and writes on, within its lease."""
     lost = leader(cluster) if is_leader else cluster[0]
     hosts = ",".join(f"127.0.0.1:{member.port}" for member in cluster)
-
-    async def body() -> None:
-        store = make(Address.of(f"etcd://{hosts}"), lease=10.0)
-        session = await store.open(me())
-        claim = (await store.swap(session, take([BOT], session))).written[BOT]
-        lost.kill()
-        async with asyncio.timeout(8):
-            while not await is_answered(store, session):
-                continue
-        assert session.has_claim(BOT, claim.term)
-        assert (await store.read([BOT])).claims[BOT] == claim
-        assert (await store.swap(session, take([BotId(7000000002)], session))).written
-        await store.close(session)
-
-    asyncio.run(body())
+    store = make(Address.of(f"etcd://{hosts}"), lease=10.0)
+    session = await store.open(me())
+    claim = (await store.swap(session, take([BOT], session))).written[BOT]
+    lost.kill()
+    async with asyncio.timeout(8):
+        while not await is_answered(store, session):
+            continue
+    assert session.has_claim(BOT, claim.term)
+    assert (await store.read([BOT])).claims[BOT] == claim
+    assert (await store.swap(session, take([BotId(7000000002)], session))).written
+    await store.close(session)

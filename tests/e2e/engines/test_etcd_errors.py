@@ -15,7 +15,7 @@ from onepoller.testing.botapi import Control
 from tests.e2e.engines.etcd_calls import certificates, count, grant_users, me, on, set_password, take
 from tests.e2e.engines.servers import Etcd, Require, free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 NO_RIGHTS = (
     "StoreUnfit: etcd://127.0.0.1:{port} does not let this user read and write: its role needs"
     " `etcdctl role grant-permission ROLE readwrite onepoller/ --prefix`."
@@ -110,19 +110,15 @@ def test_a_user_where_there_are_none(etcd_server: Etcd) -> None:
     assert "leave the user and password out" in said(on(etcd_server, "onepoller", login="a:b"))
 
 
-def test_a_login_that_has_passed_is_made_again(guarded: Etcd) -> None:
+async def test_a_login_that_has_passed_is_made_again(guarded: Etcd) -> None:
     """Who sets a password anew ends what was logged in with the old one; the session goes on."""
-
-    async def body() -> None:
-        store = on(guarded, "onepoller", lease=10.0, login="bots:s3cr3t%40x")
-        session = await store.open(me())
-        set_password(guarded, "bots", "s3cr3t@x")
-        await store.beat(session)
-        set_password(guarded, "bots", "s3cr3t@x")
-        assert (await store.swap(session, take([BotId(7000000001)], session))).written
-        await store.close(session)
-
-    asyncio.run(body())
+    store = on(guarded, "onepoller", lease=10.0, login="bots:s3cr3t%40x")
+    session = await store.open(me())
+    set_password(guarded, "bots", "s3cr3t@x")
+    await store.beat(session)
+    set_password(guarded, "bots", "s3cr3t@x")
+    assert (await store.swap(session, take([BotId(7000000001)], session))).written
+    await store.close(session)
 
 
 def test_tls(secure: SecureEtcd) -> None:

@@ -15,7 +15,7 @@ from onepoller.coordination.stores.seam import Batch, Liveness, Swap
 from tests.e2e.engines.etcd_calls import call, count, me, on, take, take_over
 from tests.e2e.engines.servers import Etcd
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 BOT = BotId(7000000001)
 
 
@@ -24,99 +24,79 @@ def leases(server: Etcd) -> set[str]:
     return {lease["ID"] for lease in call(server, "lease/leases").get("leases", ())}
 
 
-def test_a_session_that_is_proved_dead_is_over_at_once(etcd_server: Etcd) -> None:
+async def test_a_session_that_is_proved_dead_is_over_at_once(etcd_server: Etcd) -> None:
     """For everybody; whatever it had can be taken, its watchers hear of it, and its lease is gone."""
-
-    async def body() -> None:
-        dying, heir, third = (on(etcd_server, "proved", lease=60.0, slow_look=60.0) for _ in range(3))
-        dead, own = await dying.open(me()), await heir.open(me())
-        await dying.swap(dead, take([BOT], dead))
-        watch = heir.watch(own)
-        await anext(watch)
-        held = leases(etcd_server)
-        await heir.end(own, dead.id)
-        async with asyncio.timeout(20):
-            while (await anext(watch)).session != dead.id:
-                continue
-        assert len(held - leases(etcd_server)) == 1
-        seen = await third.read()
-        assert seen.sessions[dead.id].liveness is Liveness.OVER
-        with pytest.raises(SessionOver):
-            await dying.beat(dead)
-        assert (await heir.swap(own, take_over([*seen.claims.values()], own, dead.id))).written
-        await heir.close(own)
-        await dying.close(dead)
-
-    asyncio.run(body())
+    dying, heir, third = (on(etcd_server, "proved", lease=60.0, slow_look=60.0) for _ in range(3))
+    dead, own = await dying.open(me()), await heir.open(me())
+    await dying.swap(dead, take([BOT], dead))
+    watch = heir.watch(own)
+    await anext(watch)
+    held = leases(etcd_server)
+    await heir.end(own, dead.id)
+    async with asyncio.timeout(20):
+        while (await anext(watch)).session != dead.id:
+            continue
+    assert len(held - leases(etcd_server)) == 1
+    seen = await third.read()
+    assert seen.sessions[dead.id].liveness is Liveness.OVER
+    with pytest.raises(SessionOver):
+        await dying.beat(dead)
+    assert (await heir.swap(own, take_over([*seen.claims.values()], own, dead.id))).written
+    await heir.close(own)
+    await dying.close(dead)
 
 
-def test_nobody_ends_what_is_not_there(etcd_server: Etcd) -> None:
+async def test_nobody_ends_what_is_not_there(etcd_server: Etcd) -> None:
     """An unknown session, or as one that is over itself."""
-
-    async def body() -> None:
-        store = on(etcd_server, "nobody")
-        own = await store.open(me())
+    store = on(etcd_server, "nobody")
+    own = await store.open(me())
+    await store.end(own, SessionId("unknown"))
+    await store.close(own)
+    with pytest.raises(SessionOver):
         await store.end(own, SessionId("unknown"))
-        await store.close(own)
-        with pytest.raises(SessionOver):
-            await store.end(own, SessionId("unknown"))
-
-    asyncio.run(body())
 
 
-def test_a_close_leaves_the_claims_and_nothing_else(etcd_server: Etcd) -> None:
+async def test_a_close_leaves_the_claims_and_nothing_else(etcd_server: Etcd) -> None:
     """Of ten bots: ten claims, when our data began, and the generation."""
-
-    async def body() -> None:
-        store = on(etcd_server, "closed")
-        before = leases(etcd_server)
-        own = await store.open(me())
-        bots = [BotId(number) for number in range(10)]
-        await store.swap(own, take(bots, own))
-        await store.beat(own, report=b"report")
-        await store.close(own)
-        assert count(etcd_server, "closed") == len(bots) + 2
-        assert leases(etcd_server) <= before
-
-    asyncio.run(body())
+    store = on(etcd_server, "closed")
+    before = leases(etcd_server)
+    own = await store.open(me())
+    bots = [BotId(number) for number in range(10)]
+    await store.swap(own, take(bots, own))
+    await store.beat(own, report=b"report")
+    await store.close(own)
+    assert count(etcd_server, "closed") == len(bots) + 2
+    assert leases(etcd_server) <= before
 
 
-def test_who_crashes_again_and_again_leaves_little_behind(etcd_server: Etcd) -> None:
+async def test_who_crashes_again_and_again_leaves_little_behind(etcd_server: Etcd) -> None:
     """Of sessions that died only a few are kept, and the one that a claim names."""
-
-    async def body() -> None:
-        stores = [on(etcd_server, "crashes") for _ in range(2 * housekeeping.MANY)]
-        dead = [await store.open(me()) for store in stores]
-        await stores[0].swap(dead[0], take([BOT], dead[0]))
-        watcher = on(etcd_server, "crashes", lease=60.0)
-        own = await watcher.open(me())
-        alive = {session.id for session in dead}
-        async for change in watcher.watch(own):  # the server tells of each lease that ends
-            alive.discard(change.session or own.id)
-            if not alive:
-                break
-        await watcher.close(own)
-        again = await watcher.open(me())
-        assert set((await watcher.read()).sessions) == {dead[0].id, again.id}
-        for store, session in zip(stores, dead, strict=True):
-            await store.close(session)
-        await watcher.close(again)
-
-    asyncio.run(body())
+    stores = [on(etcd_server, "crashes") for _ in range(2 * housekeeping.MANY)]
+    dead = [await store.open(me()) for store in stores]
+    await stores[0].swap(dead[0], take([BOT], dead[0]))
+    watcher = on(etcd_server, "crashes", lease=60.0)
+    own = await watcher.open(me())
+    alive = {session.id for session in dead}
+    async for change in watcher.watch(own):  # the server tells of each lease that ends
+        alive.discard(change.session or own.id)
+        if not alive:
+            break
+    await watcher.close(own)
+    again = await watcher.open(me())
+    assert set((await watcher.read()).sessions) == {dead[0].id, again.id}
+    for store, session in zip(stores, dead, strict=True):
+        await store.close(session)
+    await watcher.close(again)
 
 
-def test_a_claim_out_of_an_old_copy_is_raised_with_its_next_write(etcd_server: Etcd) -> None:
+async def test_a_claim_out_of_an_old_copy_is_raised_with_its_next_write(etcd_server: Etcd) -> None:
     """No term that is written is below what the beginning gives."""
-
-    async def body() -> None:
-        store = on(etcd_server, "raised")
-        own = await store.open(me())
-        claim = (await store.swap(own, take([BOT], own))).written[BOT]
-        low = Batch(swaps=[Swap(claim=replace(claim, term=Term(7)))])
-        assert (await store.swap(own, low)).written[BOT].term == claim.term
-        await store.close(own)
-
-    asyncio.run(body())
+    store = on(etcd_server, "raised")
+    own = await store.open(me())
+    claim = (await store.swap(own, take([BOT], own))).written[BOT]
+    low = Batch(swaps=[Swap(claim=replace(claim, term=Term(7)))])
+    assert (await store.swap(own, low)).written[BOT].term == claim.term
+    await store.close(own)
 
 
 async def hears(etcd_server: Etcd, prefix: str, *, slow_look: float) -> None:

@@ -19,7 +19,7 @@ from tests.e2e.engines.kubernetes_api.peers import (
     watch,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
 
 
 def bot_lease(namespace: Namespace) -> dict[str, Any]:
@@ -90,15 +90,11 @@ def edit_label(lease: dict[str, Any]) -> None:
     lease["metadata"]["labels"]["team"] = "bots"
 
 
-def test_an_edit_by_hand_ends_no_session(namespace: Namespace) -> None:
+async def test_an_edit_by_hand_ends_no_session(namespace: Namespace) -> None:
     """Another version is not yet an end."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,):
-            namespace.api.edit(f"onepoller-session-{one.id}", edit_label)
-            await one.store.beat(one.session)
-
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        namespace.api.edit(f"onepoller-session-{one.id}", edit_label)
+        await one.store.beat(one.session)
 
 
 def test_an_edit_by_hand_keeps_nobody_alive(namespace: Namespace) -> None:
@@ -175,38 +171,30 @@ def test_a_lease_that_somebody_made_is_free(namespace: Namespace) -> None:
 # Ends
 
 
-def test_a_session_that_is_over_wishes_for_nothing(namespace: Namespace) -> None:
+async def test_a_session_that_is_over_wishes_for_nothing(namespace: Namespace) -> None:
     """A thawed process leaves no trace."""
-
-    async def body() -> None:
-        async with namespace.peers("dead", "heir") as (dead, heir):
-            await dead.take()
-            await silence(dead, seen_by=heir, lease=namespace.lease)
-            await heir.take(requires_over=dead)
-            with pytest.raises(SessionOver):
-                await dead.wish(Wish(bot_id=OTHER, session=dead.id))
-            assert not [name for name in namespace.api.leases() if "-wishes-" in name]
-
-    asyncio.run(body())
+    async with namespace.peers("dead", "heir") as (dead, heir):
+        await dead.take()
+        await silence(dead, seen_by=heir, lease=namespace.lease)
+        await heir.take(requires_over=dead)
+        with pytest.raises(SessionOver):
+            await dead.wish(Wish(bot_id=OTHER, session=dead.id))
+        assert not [name for name in namespace.api.leases() if "-wishes-" in name]
 
 
-def test_a_beat_comes_before_an_end_or_after_it(namespace: Namespace) -> None:
+async def test_a_beat_comes_before_an_end_or_after_it(namespace: Namespace) -> None:
     """Of a beat and an end at the same time one is refused: never do both believe that they won."""
-
-    async def body() -> None:
-        for _ in range(10):
-            async with namespace.peers("holder", "heir") as (holder, heir):
-                await holder.take()
-                await silence(holder, seen_by=heir, lease=namespace.lease)
-                took, beat = await asyncio.gather(
-                    heir.take(requires_over=holder),
-                    holder.store.beat(holder.session, confirm=True),
-                    return_exceptions=True,
-                )
-                assert isinstance(beat, SessionOver) == (took is not None)
-                await heir.write(replace(await heir.claim(), holder=None))
-
-    asyncio.run(body())
+    for _ in range(10):
+        async with namespace.peers("holder", "heir") as (holder, heir):
+            await holder.take()
+            await silence(holder, seen_by=heir, lease=namespace.lease)
+            took, beat = await asyncio.gather(
+                heir.take(requires_over=holder),
+                holder.store.beat(holder.session, confirm=True),
+                return_exceptions=True,
+            )
+            assert isinstance(beat, SessionOver) == (took is not None)
+            await heir.write(replace(await heir.claim(), holder=None))
 
 
 def test_a_proof_by_the_kernel_ends_a_session_at_once(namespace: Namespace) -> None:
@@ -226,19 +214,15 @@ def test_a_proof_by_the_kernel_ends_a_session_at_once(namespace: Namespace) -> N
     assert asyncio.run(body()) is not None
 
 
-def test_what_is_over_is_forgotten_when_nothing_names_it(namespace: Namespace) -> None:
+async def test_what_is_over_is_forgotten_when_nothing_names_it(namespace: Namespace) -> None:
     """The next process that starts deletes it."""
-
-    async def body() -> None:
-        async with namespace.peers("dead", "heir") as (dead, heir):
-            await dead.take()
-            await dead.take(OTHER)
-            await silence(dead, seen_by=heir, lease=namespace.lease)
-            await heir.take(requires_over=dead)
-            async with namespace.peers("third"):
-                assert f"onepoller-session-{dead.id}" in namespace.api.leases()  # the other bot names it
-            await heir.take(OTHER, requires_over=dead)
-            async with namespace.peers("fourth"):
-                assert f"onepoller-session-{dead.id}" not in namespace.api.leases()
-
-    asyncio.run(body())
+    async with namespace.peers("dead", "heir") as (dead, heir):
+        await dead.take()
+        await dead.take(OTHER)
+        await silence(dead, seen_by=heir, lease=namespace.lease)
+        await heir.take(requires_over=dead)
+        async with namespace.peers("third"):
+            assert f"onepoller-session-{dead.id}" in namespace.api.leases()  # the other bot names it
+        await heir.take(OTHER, requires_over=dead)
+        async with namespace.peers("fourth"):
+            assert f"onepoller-session-{dead.id}" not in namespace.api.leases()

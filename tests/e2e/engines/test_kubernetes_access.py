@@ -21,7 +21,7 @@ from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 from tests.e2e.engines.kubernetes_api.state import TOKEN
 from tests.e2e.engines.servers import Require
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 NEXT_TOKEN = "the-token-after-that"
 Serve = Callable[..., FakeKubernetes]
 
@@ -77,27 +77,23 @@ def test_a_pod_is_its_service_account(serve: Serve, pod: Path, monkeypatch: pyte
     assert api.leases("bots") != {}
 
 
-def test_a_token_that_was_replaced_is_read_again(
+async def test_a_token_that_was_replaced_is_read_again(
     serve: Serve, pod: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The kubelet replaces it within the hour; the old one is worth nothing then."""
     api = serve()
     monkeypatch.setenv("KUBERNETES_SERVICE_PORT", str(api.port))
-
-    async def body() -> None:
-        store = make(Address.of("kubernetes:///"), lease=5)
-        session = await store.open(identity("one"))
-        api.tokens = {NEXT_TOKEN: "system:serviceaccount:bots:onepoller"}
-        error = await failed(lambda: store.beat(session))
-        assert isinstance(error, StoreUnavailable)
-        assert "(401)" in str(error)
-        assert TOKEN not in str(error)
-        (pod / "next").write_text(NEXT_TOKEN)
-        (pod / "next").replace(pod / "token")
-        await store.beat(session)
-        await store.close(session)
-
-    asyncio.run(body())
+    store = make(Address.of("kubernetes:///"), lease=5)
+    session = await store.open(identity("one"))
+    api.tokens = {NEXT_TOKEN: "system:serviceaccount:bots:onepoller"}
+    error = await failed(lambda: store.beat(session))
+    assert isinstance(error, StoreUnavailable)
+    assert "(401)" in str(error)
+    assert TOKEN not in str(error)
+    (pod / "next").write_text(NEXT_TOKEN)
+    (pod / "next").replace(pod / "token")
+    await store.beat(session)
+    await store.close(session)
 
 
 def test_a_server_that_another_authority_signed_is_not_spoken_to(

@@ -23,7 +23,7 @@ from tests.e2e.engines.kubernetes_api.peers import (
     watch,
 )
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
 
 
 # Answers that are lost
@@ -57,16 +57,12 @@ def test_a_session_whose_answer_was_lost_is_open(namespace: Namespace) -> None:
     assert asyncio.run(body()) == 1
 
 
-def test_a_beat_whose_answer_was_lost_ends_nothing(namespace: Namespace) -> None:
+async def test_a_beat_whose_answer_was_lost_ends_nothing(namespace: Namespace) -> None:
     """Our own write is not taken for somebody else's."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,):
-            namespace.api.lose_answers("update")
-            await one.store.beat(one.session)
-            await one.store.beat(one.session, confirm=True)
-
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        namespace.api.lose_answers("update")
+        await one.store.beat(one.session)
+        await one.store.beat(one.session, confirm=True)
 
 
 def test_an_end_whose_answer_was_lost_stands(namespace: Namespace) -> None:
@@ -122,16 +118,12 @@ def test_a_server_that_stays_busy_is_trouble_in_one_sentence(namespace: Namespac
     assert asyncio.run(body()) == "kubernetes://bots is too busy (429); it is tried again."
 
 
-def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace) -> None:
+async def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace) -> None:
     """500: nothing was written as far as we know; the next call goes through."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,):
-            namespace.api.be_broken("update")
-            assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
-            await one.store.beat(one.session)
-
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        namespace.api.be_broken("update")
+        assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
+        await one.store.beat(one.session)
 
 
 def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> None:
@@ -151,25 +143,21 @@ def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> Non
     assert asyncio.run(body()) < namespace.lease
 
 
-def test_everything_goes_on_after_a_restart_of_the_server(namespace: Namespace) -> None:
+async def test_everything_goes_on_after_a_restart_of_the_server(namespace: Namespace) -> None:
     """Beats fail while it is away; the session, the claim and the watch are healed by themselves."""
-
-    async def body() -> None:
-        async with namespace.peers("holder", "standby") as (holder, standby):
-            mine = await holder.take()
-            assert mine is not None
-            async with watch(standby) as changes:
-                await anext(changes)
-                namespace.api.stop()
-                assert isinstance(await failed(lambda: holder.store.beat(holder.session)), StoreUnavailable)
-                namespace.api.start()
-                await holder.store.beat(holder.session)
-            assert holder.session.has_claim(BOT, mine.term)
-            async with watch(standby) as changes:
-                await holder.store.close(holder.session)
-                await until_named(changes, holder)
-
-    asyncio.run(body())
+    async with namespace.peers("holder", "standby") as (holder, standby):
+        mine = await holder.take()
+        assert mine is not None
+        async with watch(standby) as changes:
+            await anext(changes)
+            namespace.api.stop()
+            assert isinstance(await failed(lambda: holder.store.beat(holder.session)), StoreUnavailable)
+            namespace.api.start()
+            await holder.store.beat(holder.session)
+        assert holder.session.has_claim(BOT, mine.term)
+        async with watch(standby) as changes:
+            await holder.store.close(holder.session)
+            await until_named(changes, holder)
 
 
 def test_a_watch_says_that_the_server_is_away(namespace: Namespace) -> None:
@@ -191,20 +179,16 @@ def test_a_watch_says_that_the_server_is_away(namespace: Namespace) -> None:
 
 
 @pytest.mark.parametrize("trouble", ["close_watches", "forget_history"])
-def test_a_watch_that_is_ended_goes_on(namespace: Namespace, trouble: str) -> None:
+async def test_a_watch_that_is_ended_goes_on(namespace: Namespace, trouble: str) -> None:
     """Whether the server closes it, or has forgotten where it stood (410)."""
-
-    async def body() -> None:
-        async with namespace.peers("first", "second") as (first, second), watch(second) as changes:
-            await anext(changes)
-            await asyncio.sleep(0.1)
-            if trouble == "forget_history":
-                namespace.api.forget_history()
-            namespace.api.close_watches()
-            await first.store.close(first.session)
-            await until_named(changes, first)
-
-    asyncio.run(body())
+    async with namespace.peers("first", "second") as (first, second), watch(second) as changes:
+        await anext(changes)
+        await asyncio.sleep(0.1)
+        if trouble == "forget_history":
+            namespace.api.forget_history()
+        namespace.api.close_watches()
+        await first.store.close(first.session)
+        await until_named(changes, first)
 
 
 # Rights

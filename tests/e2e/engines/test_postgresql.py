@@ -14,7 +14,7 @@ from onepoller.testing.store_contract.rig import BOT, identity
 from tests.e2e.engines.postgresql import fresh, processes, run
 from tests.e2e.engines.servers import PgBouncer, PostgreSQL, free_port
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 SECRET = "pa55word"
 
@@ -33,15 +33,11 @@ def named(url: str, user: str, *, port: int | None = None) -> str:
     return re.sub(r":\d+/", f":{port}/", url) if port else url
 
 
-def test_ten_processes_set_it_up_at_once(postgresql_server: PostgreSQL) -> None:
+async def test_ten_processes_set_it_up_at_once(postgresql_server: PostgreSQL) -> None:
     """One makes the schema, the others find it made."""
-
-    async def body() -> None:
-        async with processes(fresh(postgresql_server.url), 10) as started:
-            await started[0].take()
-            assert await started[9].take() != {}
-
-    asyncio.run(body())
+    async with processes(fresh(postgresql_server.url), 10) as started:
+        await started[0].take()
+        assert await started[9].take() != {}
 
 
 def test_a_login_that_is_refused_is_told(postgresql_server: PostgreSQL) -> None:
@@ -85,17 +81,13 @@ def test_a_newer_schema_is_left_alone(postgresql_server: PostgreSQL) -> None:
     assert "newer onepoller" in str(complaint(url))
 
 
-def test_a_look_creates_nothing(postgresql_server: PostgreSQL) -> None:
+async def test_a_look_creates_nothing(postgresql_server: PostgreSQL) -> None:
     """`onepoller status` on an empty database finds nobody, and leaves it empty."""
     url = fresh(postgresql_server.url)
     prefix = url.rpartition("=")[2]
-
-    async def body() -> None:
-        snapshot = await make(Address.of(url), lease=2.0).read([BOT])
-        assert (snapshot.claims[BOT].version, snapshot.sessions) == (0, {})
-        assert await run(url, f"SELECT FROM pg_namespace WHERE nspname = '{prefix}'") == []  # our own name
-
-    asyncio.run(body())
+    snapshot = await make(Address.of(url), lease=2.0).read([BOT])
+    assert (snapshot.claims[BOT].version, snapshot.sessions) == (0, {})
+    assert await run(url, f"SELECT FROM pg_namespace WHERE nspname = '{prefix}'") == []  # our own name
 
 
 def test_a_user_without_rights_is_told_what_to_ask_for(postgresql_server: PostgreSQL) -> None:
@@ -108,34 +100,28 @@ def test_a_user_without_rights_is_told_what_to_ask_for(postgresql_server: Postgr
     assert f'CREATE SCHEMA "{user}" AUTHORIZATION' in str(error)
 
 
-def test_a_schema_of_the_users_own_is_all_it_needs(postgresql_server: PostgreSQL) -> None:
+async def test_a_schema_of_the_users_own_is_all_it_needs(postgresql_server: PostgreSQL) -> None:
     """An administrator has made the schema; the user may create nothing else."""
     url = fresh(postgresql_server.url)
     user = url.rpartition("=")[2]
-
-    async def body() -> None:
-        await run(url, f"CREATE ROLE {user} LOGIN")
-        await run(url, f"CREATE SCHEMA {user} AUTHORIZATION {user}")
-        await _hold_and_take_over(named(url, user))
-
-    asyncio.run(body())
+    await run(url, f"CREATE ROLE {user} LOGIN")
+    await run(url, f"CREATE SCHEMA {user} AUTHORIZATION {user}")
+    await _hold_and_take_over(named(url, user))
 
 
-def test_reading_and_writing_is_enough_where_the_tables_are_there(postgresql_server: PostgreSQL) -> None:
+async def test_reading_and_writing_is_enough_where_the_tables_are_there(
+    postgresql_server: PostgreSQL,
+) -> None:
     """An administrator has made everything, and has granted what docs/postgresql.md lists."""
     url = fresh(postgresql_server.url)
     user = url.rpartition("=")[2]
-
-    async def body() -> None:
-        async with processes(url, 1):
-            pass
-        await run(url, f"CREATE ROLE {user} LOGIN")
-        await run(url, f"GRANT USAGE ON SCHEMA {user} TO {user}")
-        tables = f"ALL TABLES IN SCHEMA {user}"
-        await run(url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {user}")
-        await _hold_and_take_over(named(url, user))
-
-    asyncio.run(body())
+    async with processes(url, 1):
+        pass
+    await run(url, f"CREATE ROLE {user} LOGIN")
+    await run(url, f"GRANT USAGE ON SCHEMA {user} TO {user}")
+    tables = f"ALL TABLES IN SCHEMA {user}"
+    await run(url, f"GRANT SELECT, INSERT, UPDATE, DELETE ON {tables} TO {user}")
+    await _hold_and_take_over(named(url, user))
 
 
 async def _hold_and_take_over(url: str) -> None:
@@ -147,12 +133,8 @@ async def _hold_and_take_over(url: str) -> None:
         assert await standby.take(requires_over=holder) != {}
 
 
-def test_nothing_shows_the_password(postgresql_server: PostgreSQL) -> None:
+async def test_nothing_shows_the_password(postgresql_server: PostgreSQL) -> None:
     """Neither the store's name nor its repr."""
     url = named(fresh(postgresql_server.url), "postgres")
-
-    async def body() -> None:
-        async with processes(url, 1) as (process,):
-            assert SECRET not in repr(process.store) + str(process.store) + repr(process.session)
-
-    asyncio.run(body())
+    async with processes(url, 1) as (process,):
+        assert SECRET not in repr(process.store) + str(process.store) + repr(process.session)

@@ -17,7 +17,7 @@ from onepoller.testing.store_contract.rig import Peer
 from tests.e2e.engines.redis_peers import LEASE, admin, on, peer
 from tests.e2e.engines.servers import OwnServer, Redis, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def calls(server: Server) -> int:
@@ -110,25 +110,22 @@ def test_ten_standbys_take_over_without_a_stampede(own_server: OwnServer, tmp_pa
     asyncio.run(body(own_server(Redis)))
 
 
-def test_one_change_makes_a_standby_read_one_claim(own_server: OwnServer) -> None:
+async def test_one_change_makes_a_standby_read_one_claim(own_server: OwnServer) -> None:
     """What it has read before it does not read again."""
-
-    async def body(server: Server) -> None:
-        first, second = await peer(server), await peer(server)
-        bots = [BotId(number) for number in range(1, 2001)]
-        swaps = [Swap(claim=Claim(bot_id=bot_id, holder=first.id)) for bot_id in bots]
-        await first.store.swap(first.session, Batch(swaps=swaps))
-        await second.store.read(bots)
-        changed = await first.take(bots[7])
-        before = admin(server).info("stats")["total_net_output_bytes"]
-        seen = await second.store.read(bots)
-        after = admin(server).info("stats")["total_net_output_bytes"]
-        assert seen.claims[bots[7]] == changed
-        assert after - before < 20_000  # an answer to INFO among them; 2,000 claims are 120,000
-        for one in (first, second):
-            await one.store.close(one.session)
-
-    asyncio.run(body(own_server(Redis)))
+    server = own_server(Redis)
+    first, second = await peer(server), await peer(server)
+    bots = [BotId(number) for number in range(1, 2001)]
+    swaps = [Swap(claim=Claim(bot_id=bot_id, holder=first.id)) for bot_id in bots]
+    await first.store.swap(first.session, Batch(swaps=swaps))
+    await second.store.read(bots)
+    changed = await first.take(bots[7])
+    before = admin(server).info("stats")["total_net_output_bytes"]
+    seen = await second.store.read(bots)
+    after = admin(server).info("stats")["total_net_output_bytes"]
+    assert seen.claims[bots[7]] == changed
+    assert after - before < 20_000  # an answer to INFO among them; 2,000 claims are 120,000
+    for one in (first, second):
+        await one.store.close(one.session)
 
 
 @pytest.mark.parametrize("seed", range(5))

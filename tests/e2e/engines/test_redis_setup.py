@@ -31,7 +31,7 @@ from tests.e2e.engines.redis_peers import (
 )
 from tests.e2e.engines.servers import OwnServer, Redis, Require, Server
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.anyio, pytest.mark.slow]
 
 
 def test_a_refused_login_is_one_sentence_without_the_password(own_server: OwnServer) -> None:
@@ -57,25 +57,22 @@ def test_missing_rights_are_one_sentence(own_server: OwnServer) -> None:
         asyncio.run(make(Address.of(f"redis://bot:x@127.0.0.1:{server.port}"), lease=LEASE).open(identity()))
 
 
-def test_the_documented_rights_are_enough(own_server: OwnServer) -> None:
+async def test_the_documented_rights_are_enough(own_server: OwnServer) -> None:
     """Those of docs/redis.md, word for word."""
-
-    async def body(server: Server) -> None:
-        words = re.search(r"ACL SETUSER bot (.*)", (ROOT / "docs/redis.md").read_text())
-        assert words is not None
-        admin(server).execute_command("ACL", "SETUSER", "bot", *words[1].split())
-        store = make(Address.of(f"redis://bot:PASSWORD@127.0.0.1:{server.port}/0"), lease=1.0)
-        first = Peer(store=store, session=await store.open(identity()))
-        second = Peer(store=store, session=await store.open(identity()))
-        await first.take()
-        await second.wish(Wish(bot_id=BOT, session=second.id))
-        await hear_of(second, first.id)
-        assert await second.take(requires_over=first) is not None
-        await second.store.read()
-        for one in (first, second):
-            await one.store.close(one.session)
-
-    asyncio.run(body(own_server(Redis)))
+    server = own_server(Redis)
+    words = re.search(r"ACL SETUSER bot (.*)", (ROOT / "docs/redis.md").read_text())
+    assert words is not None
+    admin(server).execute_command("ACL", "SETUSER", "bot", *words[1].split())
+    store = make(Address.of(f"redis://bot:PASSWORD@127.0.0.1:{server.port}/0"), lease=1.0)
+    first = Peer(store=store, session=await store.open(identity()))
+    second = Peer(store=store, session=await store.open(identity()))
+    await first.take()
+    await second.wish(Wish(bot_id=BOT, session=second.id))
+    await hear_of(second, first.id)
+    assert await second.take(requires_over=first) is not None
+    await second.store.read()
+    for one in (first, second):
+        await one.store.close(one.session)
 
 
 def test_a_wrong_database_is_one_sentence(own_server: OwnServer) -> None:
