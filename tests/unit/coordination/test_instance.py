@@ -410,14 +410,20 @@ def test_several_takeovers_at_once_make_one_handover() -> None:
     world_test(body)
 
 
+async def busy_holder(world: World) -> Process:
+    """One that handles a batch for so long that it hands nothing over."""
+    process = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
+    await asyncio.sleep(1)
+    world.telegram.push(100)
+    await asyncio.sleep(1)
+    return process
+
+
 def test_replace_fences_a_holder_that_does_not_hand_over() -> None:
     """By the next term, after its time; what the old one has in hand is dropped by the look."""
 
     async def body(world: World) -> None:
-        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
-        await asyncio.sleep(1)
-        world.telegram.push(100)
-        await asyncio.sleep(1)
+        a = await busy_holder(world)
         b = Process(world, "b", start="replace", replace_after=15.0)
         await asyncio.sleep(10)
         assert b.role() is Role.STANDBY
@@ -436,10 +442,7 @@ def test_on_a_server_the_fence_waits_for_the_old_holders_deadline() -> None:
     """The look before delivery cannot ask a server: until its deadline the old holder may deliver."""
 
     async def body(world: World) -> None:
-        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
-        await asyncio.sleep(1)
-        world.telegram.push(100)
-        await asyncio.sleep(1)
+        a = await busy_holder(world)
         b = Process(world, "b", start="replace", replace_after=15.0)
         await asyncio.sleep(20)
         claim = (await world.store.read([BotId(BOT)])).claims[BotId(BOT)]
@@ -458,10 +461,7 @@ def test_a_fence_whose_maker_dies_leaves_the_claim_to_the_next() -> None:
     """It is kept for one who is gone."""
 
     async def body(world: World) -> None:
-        Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
-        await asyncio.sleep(1)
-        world.telegram.push(100)
-        await asyncio.sleep(1)
+        await busy_holder(world)
         b = Process(world, "b", start="replace", replace_after=15.0)
         c = Process(world, "c")
         await asyncio.sleep(17)
@@ -475,10 +475,7 @@ def test_replace_with_kill_after_ends_exactly_the_holder() -> None:
     """It is named by its whole identity."""
 
     async def body(world: World) -> None:
-        a = Process(world, "a", drain_timeout=1000.0, handler=500.0, manners=Manners())
-        await asyncio.sleep(1)
-        world.telegram.push(100)
-        await asyncio.sleep(1)
+        a = await busy_holder(world)
         b = Process(world, "b", start="replace", replace_after=30.0, kill_after=5.0)
         await asyncio.sleep(10)
 
