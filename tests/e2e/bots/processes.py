@@ -177,6 +177,14 @@ class Bots:
         """Start a python-telegram-bot application."""
         return self.start("ptb", name, *options, before=before, **settings)
 
+    def pair(self, *options: str, kind: str = "bare", **settings: Any) -> tuple[Bot, Bot]:
+        """Start a holder, `a`, and when it polls a standby, `b`."""
+        holder = self.start(kind, "a", *options, **settings)
+        self.telegram.wait_parked("a")
+        standby = self.start(kind, "b", *options, **settings)
+        standby.wait_said(role="standby")
+        return holder, standby
+
     def handled(self) -> Counter[int]:
         """How often each update was handled, by whomever."""
         return Counter(update for bot in self._all for update in bot.handled)

@@ -6,23 +6,14 @@ import pytest
 
 from onepoller.testing.botapi import overlaps, polls
 from tests.e2e.bots.at_server import Telegram
-from tests.e2e.bots.processes import Bot, Bots
+from tests.e2e.bots.processes import Bots
 
 pytestmark = pytest.mark.slow
 
 
-def holder_and_standby(telegram: Telegram, bots: Bots) -> tuple[Bot, Bot]:
-    """Two bare loops; an hour's lease, so that nothing is found out by silence."""
-    holder = bots.bare("a", lease=3600)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", lease=3600)
-    standby.wait_said(role="standby")
-    return holder, standby
-
-
 def test_a_sleeping_child_does_not_keep_its_dead_parents_claim(telegram: Telegram, bots: Bots) -> None:
     """The parent is killed, its child sleeps on: the standby takes over at once."""
-    holder, standby = holder_and_standby(telegram, bots)
+    holder, standby = bots.pair(lease=3600)  # an hour: nothing is found out by silence
     holder.tell("fork")
     holder.wait_said(asleep=True)
     before = telegram.last()

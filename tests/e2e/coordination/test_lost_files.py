@@ -50,10 +50,7 @@ LOSSES = [delete, pytest.param(rename, marks=pytest.mark.soak), replace]
 
 def two_bots(telegram: Telegram, bots: Bots) -> tuple[Bot, Bot]:
     """A holder and a standby under ten messages a second."""
-    holder = bots.bare("a", lease=LEASE)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", lease=LEASE)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(lease=LEASE)
     telegram.push(1000, every=0.1)
     holder.wait(lambda bot: len(bot.handled) >= 5)
     return holder, standby

@@ -102,10 +102,7 @@ def test_a_full_disk_stops_nobody_who_polls(telegram: Telegram, bots: Bots, smal
 
 def test_one_takeover_is_paid_for_on_a_full_disk(telegram: Telegram, bots: Bots, small_disk: Path) -> None:
     """The holder is killed: the standby takes over with the space that was kept for it."""
-    holder = bots.bare("a", state_dir=small_disk / "state")
-    telegram.wait_parked("a")
-    standby = bots.bare("b", state_dir=small_disk / "state")
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(state_dir=small_disk / "state")
     fill(small_disk)
     holder.kill()
     telegram.wait_parked("b")

@@ -73,10 +73,7 @@ def test_a_framework_that_may_delete_the_webhook_does(telegram: Telegram, bots: 
 @pytest.mark.soak
 def test_a_blocked_holder_keeps_its_claim(telegram: Telegram, bots: Bots) -> None:
     """The standby does not walk into the same webhook."""
-    holder = bots.bare("a")
-    telegram.wait_parked("a")
-    standby = bots.bare("b")
-    standby.wait_said(role="standby")
+    holder, _ = bots.pair()
     telegram.control.set_webhook(telegram.bot_id, HOOK)
     holder.wait_said(role="blocked")
     telegram.wait_for(lambda row: row.method == "getwebhookinfo", after=telegram.last())

@@ -67,10 +67,7 @@ def test_status_doctor_and_handover_work_on_a_server(
     telegram: Telegram, bots: Bots, server: Server, shell: Shell
 ) -> None:
     """As on a directory; and no log of a bot has the password either."""
-    first = bots.bare("a", store=server.url, lease=LEASE)
-    telegram.wait_parked("a")
-    second = bots.bare("b", store=server.url, lease=LEASE)
-    second.wait_said(role="standby")
+    first, second = bots.pair(store=server.url, lease=LEASE)
     where = ("--store", server.url)
 
     (bot,) = json.loads(shell.run("status", "--json", *where).stdout)["bots"]

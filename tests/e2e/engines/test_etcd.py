@@ -31,10 +31,7 @@ def test_a_killed_holder_is_followed_within_its_lease(
 ) -> None:
     """Two real processes: kill -9 the one that polls, and the other one polls."""
     store = f"{etcd_server.url}?prefix=pollers"
-    holder = bots.bare("a", store=store, state_dir=None)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, state_dir=None)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(store=store, state_dir=None)
     holder.kill()
     killed = time.monotonic()
     telegram.wait_parked("b")
@@ -49,10 +46,7 @@ def test_a_frozen_holder_is_followed_within_its_lease(
 ) -> None:
     """SIGSTOP: the server ends its session; thawed, it stands by and hands nothing over."""
     store = f"{etcd_server.url}?prefix=frozen"
-    holder = bots.bare("a", store=store, state_dir=None)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, state_dir=None)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(store=store, state_dir=None)
     holder.send(signal.SIGSTOP)
     telegram.wait_parked("b")
     telegram.push()

@@ -28,14 +28,10 @@ def store(namespace: Namespace) -> str:
     return namespace.url
 
 
-def holder_and_standby(telegram: Telegram, bots: Bots, store: str, kind: str = "bare") -> tuple[Bot, Bot]:
+def holder_and_standby(bots: Bots, store: str, kind: str = "bare") -> tuple[Bot, Bot]:
     """Two processes, as on two hosts, where no kernel lock tells of a death: the first polls."""
     options = ["--graceful"] if kind == "bare" else []
-    holder = bots.start(kind, "a", *options, store=store, lease=LEASE, state_dir=None)
-    telegram.wait_parked("a")
-    standby = bots.start(kind, "b", *options, store=store, lease=LEASE, state_dir=None)
-    standby.wait_said(role="standby")
-    return holder, standby
+    return bots.pair(*options, kind=kind, store=store, lease=LEASE, state_dir=None)
 
 
 @pytest.mark.parametrize("kind", ["bare", "ptb"])
@@ -43,7 +39,7 @@ def test_a_dead_holder_is_followed_within_its_lease(
     telegram: Telegram, bots: Bots, store: str, kind: str
 ) -> None:
     """SIGKILL: the other one polls, and no two polls overlap."""
-    holder, standby = holder_and_standby(telegram, bots, store, kind)
+    holder, standby = holder_and_standby(bots, store, kind)
     killed = telegram.control.now()
     holder.kill()
     telegram.wait_parked("b")
@@ -55,7 +51,7 @@ def test_a_dead_holder_is_followed_within_its_lease(
 
 def test_a_holder_that_stops_hands_over(telegram: Telegram, bots: Bots, store: str) -> None:
     """SIGTERM, as a rolling update sends it: each message is handled once."""
-    holder, standby = holder_and_standby(telegram, bots, store)
+    holder, standby = holder_and_standby(bots, store)
     telegram.push(1000, every=0.05)
     holder.wait(lambda bot: len(bot.handled) >= 5)
     holder.send(signal.SIGTERM)
@@ -80,9 +76,9 @@ def test_a_forked_child_has_a_session_of_its_own(
     assert len(sessions) == 2
 
 
-def test_the_command_line_shows_who_polls(telegram: Telegram, bots: Bots, store: str) -> None:
+def test_the_command_line_shows_who_polls(bots: Bots, store: str) -> None:
     """`onepoller status` reads Leases like any other store."""
-    holder, standby = holder_and_standby(telegram, bots, store)
+    holder, standby = holder_and_standby(bots, store)
     result = subprocess.run(
         [sys.executable, "-m", "onepoller", "status", "--json"],
         env=bots.environment({"store": store}),
@@ -99,7 +95,7 @@ def test_the_command_line_shows_who_polls(telegram: Telegram, bots: Bots, store:
 
 def test_a_frozen_holder_delivers_nothing_when_it_thaws(telegram: Telegram, bots: Bots, store: str) -> None:
     """The other one polls after its lease; what the thawed one had got is dropped, and it stands by."""
-    holder, standby = holder_and_standby(telegram, bots, store)
+    holder, standby = holder_and_standby(bots, store)
     telegram.push()
     holder.wait_handled(telegram.pushed())
     given = telegram.wait_for(lambda row: row.how == "updates")
@@ -117,7 +113,7 @@ def test_a_cluster_that_is_away_for_longer_than_a_lease(
     own_kubernetes_api: FakeKubernetes, telegram: Telegram, bots: Bots, store: str
 ) -> None:
     """Past its deadline the holder delivers nothing; when the API server is back each message comes once."""
-    holder, standby = holder_and_standby(telegram, bots, store)
+    holder, standby = holder_and_standby(bots, store)
     own_kubernetes_api.stop()
     holder.wait(lambda bot: any("does not answer" in said.get("trouble", "") for said in bot.said))
     time.sleep(LEASE)  # past its deadline, whether its poll is still open or not
@@ -133,7 +129,7 @@ def test_the_loss_of_all_leases_is_survived(
     own_kubernetes_api: FakeKubernetes, telegram: Telegram, bots: Bots, store: str
 ) -> None:
     """Somebody deletes everything: new sessions, a later term, and each message is handled once."""
-    holder, standby = holder_and_standby(telegram, bots, store)
+    holder, standby = holder_and_standby(bots, store)
     first = holder.wait_said(role="polling")["term"]
     heard = {bot: len(bot.said) for bot in (holder, standby)}
     time.sleep(1.01)  # creation times are whole seconds

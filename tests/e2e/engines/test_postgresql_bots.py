@@ -9,13 +9,15 @@ import pytest
 
 from onepoller.testing.botapi import conflicts, overlaps, polls
 from tests.e2e.bots.at_server import Telegram
-from tests.e2e.bots.processes import Bot, Bots
+from tests.e2e.bots.processes import Bots
 from tests.e2e.engines.servers import PgBouncer, PostgreSQL
 
 pytestmark = pytest.mark.slow
 
 LONG = 3600
 """A lease, in seconds, that nobody waits for: whatever happens is not found out by silence."""
+
+# Pairs are of two hosts (`state_dir=None`): no kernel lock tells of a death.
 
 
 @pytest.fixture
@@ -24,18 +26,9 @@ def url(postgresql_server: PostgreSQL) -> str:
     return f"{postgresql_server.url}?prefix=t{secrets.token_hex(6)}"
 
 
-def holder_and_standby(telegram: Telegram, bots: Bots, url: str, lease: float) -> tuple[Bot, Bot]:
-    """Two bare loops, as on two hosts: no kernel lock tells of a death."""
-    holder = bots.bare("a", store=url, lease=lease, state_dir=None)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=url, lease=lease, state_dir=None)
-    standby.wait_said(role="standby")
-    return holder, standby
-
-
 def test_the_standby_polls_as_soon_as_the_holder_is_dead(telegram: Telegram, bots: Bots, url: str) -> None:
     """Its connection ends with it; nobody waits for a lease."""
-    holder, standby = holder_and_standby(telegram, bots, url, LONG)
+    holder, standby = bots.pair(store=url, lease=LONG, state_dir=None)
     before = telegram.last()
     holder.kill()
     telegram.wait_polled_by_another("a", after=before, timeout=5)
@@ -61,7 +54,7 @@ def test_a_holder_that_ends_in_good_order_is_followed_without_a_conflict(
     telegram: Telegram, bots: Bots, url: str
 ) -> None:
     """SIGTERM: the claim is handed over."""
-    holder, standby = holder_and_standby(telegram, bots, url, LONG)
+    holder, standby = bots.pair(store=url, lease=LONG, state_dir=None)
     before = telegram.last()
     holder.send(signal.SIGTERM)
     telegram.wait_polled_by_another("a", after=before, timeout=5)
@@ -76,7 +69,7 @@ def test_behind_a_pooler_a_lease_is_waited_for(
 ) -> None:
     """There only the beat tells; the standby polls when it is over, and not before."""
     url = f"{pgbouncer.url}?mode=pooler&prefix=t{secrets.token_hex(6)}"
-    holder, standby = holder_and_standby(telegram, bots, url, 1)
+    holder, standby = bots.pair(store=url, lease=1, state_dir=None)
     before, fell_at = telegram.last(), telegram.control.now()
     holder.send(signal.SIGKILL if how == "kill" else signal.SIGSTOP)
     telegram.wait_polled_by_another("a", after=before, timeout=5)
@@ -88,7 +81,7 @@ def test_behind_a_pooler_a_lease_is_waited_for(
 
 def test_a_frozen_holder_is_followed_after_its_lease(telegram: Telegram, bots: Bots, url: str) -> None:
     """The server ends its connection; thawed, it stands by."""
-    holder, standby = holder_and_standby(telegram, bots, url, 1)
+    holder, standby = bots.pair(store=url, lease=1, state_dir=None)
     before = telegram.last()
     holder.send(signal.SIGSTOP)
     telegram.wait_polled_by_another("a", after=before, timeout=5)

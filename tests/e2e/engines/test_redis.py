@@ -24,10 +24,7 @@ def test_a_standby_polls_within_the_lease_of_a_dead_holder(
 ) -> None:
     """The bar is the lease and 100 ms."""
     store = f"{redis_server.url}?prefix=crash{telegram.bot_id}"
-    holder = bots.bare("a", store=store, state_dir=None, lease=LEASE)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, state_dir=None, lease=LEASE)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(store=store, state_dir=None, lease=LEASE)
     killed_at = telegram.control.now()
     holder.kill()
     telegram.wait_parked("b")
@@ -78,10 +75,7 @@ def test_an_outage_longer_than_the_lease_ends_in_polling(
 ) -> None:
     """Nobody polls without the server; when it is back, empty, one of the two does, and no update is lost."""
     server = own_server(Redis)
-    holder = bots.bare("a", store=server.url, state_dir=None, lease=1)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=server.url, state_dir=None, lease=1)
-    standby.wait_said(role="standby")
+    holder, _ = bots.pair(store=server.url, state_dir=None, lease=1)
     server.kill()
     holder.wait(lambda bot: "does not answer" in bot.log)
     time.sleep(2.0)  # how long an outage lasts is what this is about

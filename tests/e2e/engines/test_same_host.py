@@ -37,10 +37,7 @@ def session_files(bots: Bots) -> list[Path]:
 
 def test_a_standby_beside_a_killed_holder_polls_at_once(telegram: Telegram, bots: Bots, store: str) -> None:
     """Long before the lease is over, without a 409 and without an update that comes twice."""
-    holder = bots.bare("a", store=store, lease=LEASE)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, lease=LEASE)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(store=store, lease=LEASE)
     assert len(session_files(bots)) == 2
     killed_at = telegram.control.now()
     holder.kill()
@@ -70,10 +67,7 @@ def test_a_process_that_is_started_again_goes_on_at_once(telegram: Telegram, bot
 
 def test_from_another_host_only_the_lease_counts(telegram: Telegram, bots: Bots, store: str) -> None:
     """Nothing there proves anything."""
-    holder = bots.bare("a", store=store, lease=2, state_dir=None)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, lease=2, state_dir=None)
-    standby.wait_said(role="standby")
+    holder, _ = bots.pair(store=store, lease=2, state_dir=None)
     killed_at = telegram.control.now()
     holder.kill()
     telegram.wait_parked("b")
@@ -82,10 +76,7 @@ def test_from_another_host_only_the_lease_counts(telegram: Telegram, bots: Bots,
 
 def test_a_frozen_holder_is_followed_after_its_lease(telegram: Telegram, bots: Bots, store: str) -> None:
     """A frozen process keeps its lock; thawed, it drops what it had got, and stands by."""
-    holder = bots.bare("a", store=store, lease=2)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, lease=2)
-    standby.wait_said(role="standby")
+    holder, standby = bots.pair(store=store, lease=2)
     frozen_at = telegram.control.now()
     holder.send(signal.SIGSTOP)
     telegram.push(2)  # answered to the frozen one, which has not looked yet
@@ -103,10 +94,7 @@ def test_a_forked_child_does_not_keep_its_dead_parent_alive(
     telegram: Telegram, bots: Bots, store: str
 ) -> None:
     """The child has let the lock go."""
-    parent = bots.bare("a", store=store, lease=LEASE)
-    telegram.wait_parked("a")
-    standby = bots.bare("b", store=store, lease=LEASE)
-    standby.wait_said(role="standby")
+    parent, _ = bots.pair(store=store, lease=LEASE)
     parent.tell("fork")
     child = _forked(parent)
     killed_at = telegram.control.now()
