@@ -10,7 +10,7 @@ import pytest
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import Term
-from onepoller.coordination.stores.seam import Claim, Liveness, Wish
+from onepoller.coordination.stores.seam import Liveness, Wish
 from onepoller.testing.store_contract.rig import BOT, OTHER, Peer
 from tests.e2e.engines.kubernetes_api.peers import (
     Namespace,
@@ -30,23 +30,19 @@ def bot_lease(namespace: Namespace) -> dict[str, Any]:
 # What people see
 
 
-def test_kubectl_shows_who_holds_a_bot(namespace: Namespace) -> None:
+async def test_kubectl_shows_who_holds_a_bot(namespace: Namespace) -> None:
     """The standard fields say it: holder, duration, since when, and how often it changed hands."""
-
-    async def body() -> list[dict[str, Any]]:
-        seen = []
-        async with namespace.peers("blue", "green") as (first, second):
-            mine = await first.take()
-            assert mine is not None
-            seen.append(bot_lease(namespace)["spec"])
-            await second.store.read([BOT])
-            await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
-            seen.append(bot_lease(namespace)["spec"])
-            await second.write(replace(await second.claim(), holder=None))
-            seen.append(bot_lease(namespace)["spec"])
-        return seen
-
-    blue, green, free = asyncio.run(body())
+    seen = []
+    async with namespace.peers("blue", "green") as (first, second):
+        mine = await first.take()
+        assert mine is not None
+        seen.append(bot_lease(namespace)["spec"])
+        await second.store.read([BOT])
+        await first.write(replace(mine, holder=second.id, term=Term(mine.term + 1)))
+        seen.append(bot_lease(namespace)["spec"])
+        await second.write(replace(await second.claim(), holder=None))
+        seen.append(bot_lease(namespace)["spec"])
+    blue, green, free = seen
     assert (blue["holderIdentity"], blue["leaseTransitions"]) == ("host pid 811 ('blue')", 0)
     assert (green["holderIdentity"], green["leaseTransitions"]) == ("host pid 811 ('green')", 1)
     assert (free["holderIdentity"], free["leaseTransitions"]) == ("", 1)
@@ -59,26 +55,18 @@ def test_who_only_looks_leaves_nothing_behind(namespace: Namespace) -> None:
     assert (snapshot.claims, snapshot.sessions, namespace.api.leases()) == ({}, {}, {})
 
 
-def test_who_only_looks_is_told_of_the_silent(namespace: Namespace) -> None:
+async def test_who_only_looks_is_told_of_the_silent(namespace: Namespace) -> None:
     """For people a wall clock is good enough: a dead process is not shown as alive."""
-
-    async def body() -> Liveness:
-        async with namespace.peers("dead") as (dead,):
-            await asyncio.sleep(namespace.lease)
-            return (await namespace.store().read()).sessions[dead.id].liveness
-
-    assert asyncio.run(body()) is Liveness.SILENT
+    async with namespace.peers("dead") as (dead,):
+        await asyncio.sleep(namespace.lease)
+        assert (await namespace.store().read()).sessions[dead.id].liveness is Liveness.SILENT
 
 
-def test_a_process_that_ends_leaves_the_bots_lease_alone(namespace: Namespace) -> None:
+async def test_a_process_that_ends_leaves_the_bots_lease_alone(namespace: Namespace) -> None:
     """Its own Leases go, its wishes with them."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,):
-            await one.take()
-            await one.wish(Wish(bot_id=OTHER, session=one.id))
-
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        await one.take()
+        await one.wish(Wish(bot_id=OTHER, session=one.id))
     assert set(namespace.api.leases()) == {f"onepoller-bot-{BOT}"}
 
 
@@ -97,75 +85,55 @@ async def test_an_edit_by_hand_ends_no_session(namespace: Namespace) -> None:
         await one.store.beat(one.session)
 
 
-def test_an_edit_by_hand_keeps_nobody_alive(namespace: Namespace) -> None:
+async def test_an_edit_by_hand_keeps_nobody_alive(namespace: Namespace) -> None:
     """Only a beat is a sign of life: a dead session whose Lease is edited stays silent, and is ended."""
-
-    async def body() -> Claim | None:
-        async with namespace.peers("dead", "heir") as (dead, heir):
-            await dead.take()
-            await silence(dead, seen_by=heir, lease=namespace.lease)
-            namespace.api.edit(f"onepoller-session-{dead.id}", edit_label)
-            return await heir.take(requires_over=dead)
-
-    assert asyncio.run(body()) is not None
+    async with namespace.peers("dead", "heir") as (dead, heir):
+        await dead.take()
+        await silence(dead, seen_by=heir, lease=namespace.lease)
+        namespace.api.edit(f"onepoller-session-{dead.id}", edit_label)
+        assert await heir.take(requires_over=dead) is not None
 
 
-def test_a_session_whose_lease_was_deleted_is_over(namespace: Namespace) -> None:
+async def test_a_session_whose_lease_was_deleted_is_over(namespace: Namespace) -> None:
     """It is not made anew by its next beat."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,):
-            namespace.api.delete(f"onepoller-session-{one.id}")
-            with pytest.raises(SessionOver):
-                await one.store.beat(one.session)
-
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        namespace.api.delete(f"onepoller-session-{one.id}")
+        with pytest.raises(SessionOver):
+            await one.store.beat(one.session)
     assert namespace.api.leases() == {}
 
 
-def test_the_end_of_a_session_is_heard_by_itself(namespace: Namespace) -> None:
+async def test_the_end_of_a_session_is_heard_by_itself(namespace: Namespace) -> None:
     """Its look before delivery is false before its next beat."""
-
-    async def body() -> bool:
-        async with namespace.peers("one") as (one,):
-            mine = await one.take()
-            assert mine is not None
-            async with watch(one) as changes:
-                await anext(changes)
-                namespace.api.delete(f"onepoller-session-{one.id}")
-                await until_named(changes, one)
-            return one.session.has_claim(BOT, mine.term)
-
-    assert not asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        mine = await one.take()
+        assert mine is not None
+        async with watch(one) as changes:
+            await anext(changes)
+            namespace.api.delete(f"onepoller-session-{one.id}")
+            await until_named(changes, one)
+        assert not one.session.has_claim(BOT, mine.term)
 
 
-def test_terms_do_not_go_back_where_a_bots_lease_was_deleted(namespace: Namespace) -> None:
+async def test_terms_do_not_go_back_where_a_bots_lease_was_deleted(namespace: Namespace) -> None:
     """It begins anew at its creation time by the server's clock, which is later."""
-
-    async def body() -> tuple[Claim | None, Claim | None]:
-        async with namespace.peers("one") as (one,):
-            before = await one.take()
-            await asyncio.sleep(1.01)  # creation times are whole seconds
-            namespace.api.delete(f"onepoller-bot-{BOT}")
-            return before, await one.take()
-
-    before, after = asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        before = await one.take()
+        await asyncio.sleep(1.01)  # creation times are whole seconds
+        namespace.api.delete(f"onepoller-bot-{BOT}")
+        after = await one.take()
     assert before is not None
     assert after is not None
     assert (after.version, after.term > before.term) == (1, True)
 
 
-def test_a_lease_that_somebody_made_is_free(namespace: Namespace) -> None:
+async def test_a_lease_that_somebody_made_is_free(namespace: Namespace) -> None:
     """What has our name and not our record is taken like a claim that was never written."""
-
-    async def body() -> Claim | None:
-        async with namespace.peers("one") as (one,):
-            await one.take()
-            namespace.api.edit(f"onepoller-bot-{BOT}", lambda lease: lease["metadata"].pop("annotations"))
-            assert (await one.claim()).version == 0
-            return await one.take()
-
-    assert asyncio.run(body()) is not None
+    async with namespace.peers("one") as (one,):
+        await one.take()
+        namespace.api.edit(f"onepoller-bot-{BOT}", lambda lease: lease["metadata"].pop("annotations"))
+        assert (await one.claim()).version == 0
+        assert await one.take() is not None
 
 
 # Ends
@@ -197,21 +165,18 @@ async def test_a_beat_comes_before_an_end_or_after_it(namespace: Namespace) -> N
             await heir.write(replace(await heir.claim(), holder=None))
 
 
-def test_a_proof_by_the_kernel_ends_a_session_at_once(namespace: Namespace) -> None:
+async def test_a_proof_by_the_kernel_ends_a_session_at_once(namespace: Namespace) -> None:
     """Whoever holds the lock of a dead process of its host needs not wait for its lease."""
-
-    async def body() -> Claim | None:
-        async with namespace.peers("dead", "heir") as (dead, heir):
-            await dead.take()
-            await bots_end(heir, dead)
-            with pytest.raises(SessionOver):
-                await dead.store.beat(dead.session)
-            return await heir.take(requires_over=dead)
 
     async def bots_end(heir: Peer, dead: Peer) -> None:
         await cast("Any", heir.store).end(heir.session, dead.id)
 
-    assert asyncio.run(body()) is not None
+    async with namespace.peers("dead", "heir") as (dead, heir):
+        await dead.take()
+        await bots_end(heir, dead)
+        with pytest.raises(SessionOver):
+            await dead.store.beat(dead.session)
+        assert await heir.take(requires_over=dead) is not None
 
 
 async def test_what_is_over_is_forgotten_when_nothing_names_it(namespace: Namespace) -> None:

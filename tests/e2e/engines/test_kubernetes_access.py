@@ -157,7 +157,7 @@ def test_a_missing_namespace_is_told(namespace: Namespace) -> None:
 
 
 @pytest.mark.parametrize("answer", ["<html>Welcome</html>", "[]", "{}"])
-def test_what_is_no_api_server_is_told(tmp_path: Path, answer: str) -> None:
+async def test_what_is_no_api_server_is_told(tmp_path: Path, answer: str) -> None:
     """Whatever it answers 200 with."""
 
     async def welcome(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
@@ -167,21 +167,18 @@ def test_what_is_no_api_server_is_told(tmp_path: Path, answer: str) -> None:
         writer.close()
         await writer.wait_closed()
 
-    async def body() -> str:
-        async with await asyncio.start_server(welcome, "127.0.0.1", 0) as server:
-            config = {
-                "current-context": "one",
-                "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
-                "clusters": [{"name": "one", "cluster": {"server": _address(server)}}],
-                "users": [{"name": "one", "user": {}}],
-            }
-            (tmp_path / "config").write_text(json.dumps(config))
-            store = make(Address.of(f"kubernetes://bots?kubeconfig={tmp_path / 'config'}"), lease=5)
-            error = await failed(lambda: store.open(identity("one")))
-            assert isinstance(error, StoreUnfit)
-            return str(error)
-
-    assert "what answers there is no Kubernetes API server" in asyncio.run(body())
+    async with await asyncio.start_server(welcome, "127.0.0.1", 0) as server:
+        config = {
+            "current-context": "one",
+            "contexts": [{"name": "one", "context": {"cluster": "one", "user": "one"}}],
+            "clusters": [{"name": "one", "cluster": {"server": _address(server)}}],
+            "users": [{"name": "one", "user": {}}],
+        }
+        (tmp_path / "config").write_text(json.dumps(config))
+        store = make(Address.of(f"kubernetes://bots?kubeconfig={tmp_path / 'config'}"), lease=5)
+        error = await failed(lambda: store.open(identity("one")))
+        assert isinstance(error, StoreUnfit)
+        assert "what answers there is no Kubernetes API server" in str(error)
 
 
 def _address(server: asyncio.Server) -> str:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections import Counter
 from contextlib import suppress
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from onepoller.coordination.identity import BotId
 from tests.e2e.engines.kubernetes_api.peers import Namespace, take_many
 from tests.e2e.engines.kubernetes_api.server import FakeKubernetes
 
-pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
+pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
 BOTS = [BotId(7_000_000_000 + number) for number in range(30)]
 STANDBYS = 10
 LEASE = 2.0
@@ -65,24 +64,9 @@ class Crowd:
             await asyncio.to_thread(poller.close)
 
 
-def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> None:
+async def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_path: Path) -> None:
     """Each bot is taken by one of them; the others read the claims a few times, all in one list."""
     api, bots = own_kubernetes_api, Namespace(own_kubernetes_api, tmp_path, lease=LEASE)
-
-    async def body() -> tuple[Counter[str], set[int]]:
-        async with bots.peers("dead") as (dead,):
-            await take_many(dead, BOTS)
-            crowd = Crowd(bots.url, tmp_path)
-            beating = asyncio.create_task(_beat(dead))
-            loops = crowd.loops()
-            await asyncio.to_thread(_wait_for_wishes, api)
-            before = api.requests.copy()
-            beating.cancel()
-            await asyncio.wait_for(crowd.taken.wait(), PATIENCE)
-            await asyncio.sleep(2.0)  # slow looks, too
-            asked = api.requests - before
-            await crowd.close(loops)
-            return asked, {len(pollers) for pollers in crowd.polling.values()}
 
     async def _beat(dead: Any) -> None:
         with suppress(asyncio.CancelledError):
@@ -90,8 +74,19 @@ def test_ten_standbys_do_not_stampede(own_kubernetes_api: FakeKubernetes, tmp_pa
                 await dead.store.beat(dead.session)
                 await asyncio.sleep(LEASE / 3)
 
-    asked, pollers = asyncio.run(body())
-    assert pollers == {1}
+    async with bots.peers("dead") as (dead,):
+        await take_many(dead, BOTS)
+        crowd = Crowd(bots.url, tmp_path)
+        beating = asyncio.create_task(_beat(dead))
+        loops = crowd.loops()
+        await asyncio.to_thread(_wait_for_wishes, api)
+        before = api.requests.copy()
+        beating.cancel()
+        await asyncio.wait_for(crowd.taken.wait(), PATIENCE)
+        await asyncio.sleep(2.0)  # slow looks, too
+        asked = api.requests - before
+        await crowd.close(loops)
+    assert {len(pollers) for pollers in crowd.polling.values()} == {1}
     assert asked["create"] == 0
     # A look is a list of processes, and a list of bots or, where few have changed, one request each: 16
     # for each of them on a quiet machine. Who read every bot at every look would send hundreds.

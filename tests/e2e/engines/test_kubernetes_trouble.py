@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from onepoller.coordination.errors import StoreUnavailable
-from onepoller.coordination.stores.seam import Change, Claim, Wish
+from onepoller.coordination.stores.seam import Change, Wish
 from onepoller.testing.store_contract.rig import BOT, OTHER, Peer, identity
 from tests.e2e.engines.kubernetes_api.peers import (
     PATIENCE,
@@ -29,32 +29,24 @@ pytestmark = [pytest.mark.anyio, pytest.mark.slow, pytest.mark.usefixtures("quie
 # Answers that are lost
 
 
-def test_a_claim_whose_answer_was_lost_is_ours(namespace: Namespace) -> None:
+async def test_a_claim_whose_answer_was_lost_is_ours(namespace: Namespace) -> None:
     """The write was done, the connection broke: it is found to be our own, and nothing is written twice."""
-
-    async def body() -> list[Claim | None]:
-        async with namespace.peers("one") as (one,):
-            namespace.api.lose_answers("create")
-            made = await one.take()
-            namespace.api.lose_answers("update")
-            assert made is not None
-            return [made, await one.write(replace(made, clean=False))]
-
-    made, written = asyncio.run(body())
+    async with namespace.peers("one") as (one,):
+        namespace.api.lose_answers("create")
+        made = await one.take()
+        namespace.api.lose_answers("update")
+        assert made is not None
+        made, written = [made, await one.write(replace(made, clean=False))]
     assert made is not None
     assert written == replace(made, clean=False, version=2)
 
 
-def test_a_session_whose_answer_was_lost_is_open(namespace: Namespace) -> None:
+async def test_a_session_whose_answer_was_lost_is_open(namespace: Namespace) -> None:
     """One session, and it beats."""
-
-    async def body() -> int:
-        namespace.api.lose_answers("create")
-        async with namespace.peers("one") as (one,):
-            await one.store.beat(one.session)
-            return len((await one.store.read()).sessions)
-
-    assert asyncio.run(body()) == 1
+    namespace.api.lose_answers("create")
+    async with namespace.peers("one") as (one,):
+        await one.store.beat(one.session)
+        assert len((await one.store.read()).sessions) == 1
 
 
 async def test_a_beat_whose_answer_was_lost_ends_nothing(namespace: Namespace) -> None:
@@ -65,57 +57,44 @@ async def test_a_beat_whose_answer_was_lost_ends_nothing(namespace: Namespace) -
         await one.store.beat(one.session, confirm=True)
 
 
-def test_an_end_whose_answer_was_lost_stands(namespace: Namespace) -> None:
+async def test_an_end_whose_answer_was_lost_stands(namespace: Namespace) -> None:
     """The dead session is over, and its claim is taken."""
-
-    async def body() -> Claim | None:
-        async with namespace.peers("dead", "heir") as (dead, heir):
-            await dead.take()
-            await silence(dead, seen_by=heir, lease=namespace.lease)
-            namespace.api.lose_answers("update")
-            return await heir.take(requires_over=dead)
-
-    assert asyncio.run(body()) is not None
+    async with namespace.peers("dead", "heir") as (dead, heir):
+        await dead.take()
+        await silence(dead, seen_by=heir, lease=namespace.lease)
+        namespace.api.lose_answers("update")
+        assert await heir.take(requires_over=dead) is not None
 
 
-def test_a_wish_whose_answer_was_lost_keeps_its_place(namespace: Namespace) -> None:
+async def test_a_wish_whose_answer_was_lost_keeps_its_place(namespace: Namespace) -> None:
     """It stands before who came after it."""
-
-    async def body() -> list[str]:
-        async with namespace.peers("one", "two") as (one, two):
-            await one.wish(Wish(bot_id=OTHER, session=one.id))
-            namespace.api.lose_answers("update")
-            await one.wish(Wish(bot_id=BOT, session=one.id))
-            await two.wish(Wish(bot_id=BOT, session=two.id))
-            names = {one.id: "one", two.id: "two"}
-            return [names[wish.session] for wish in await two.wishes()]
-
-    assert asyncio.run(body()) == ["one", "two"]
+    async with namespace.peers("one", "two") as (one, two):
+        await one.wish(Wish(bot_id=OTHER, session=one.id))
+        namespace.api.lose_answers("update")
+        await one.wish(Wish(bot_id=BOT, session=one.id))
+        await two.wish(Wish(bot_id=BOT, session=two.id))
+        names = {one.id: "one", two.id: "two"}
+        assert [names[wish.session] for wish in await two.wishes()] == ["one", "two"]
 
 
 # Trouble with the server
 
 
-def test_a_busy_server_is_asked_again(namespace: Namespace) -> None:
+async def test_a_busy_server_is_asked_again(namespace: Namespace) -> None:
     """429 was not executed: the same request is sent again, when the server says so."""
-
-    async def body() -> Claim | None:
-        async with namespace.peers("one") as (one,):
-            namespace.api.be_busy("create", "get", "update", times=2)
-            return await one.take()
-
-    assert asyncio.run(body()) is not None
+    async with namespace.peers("one") as (one,):
+        namespace.api.be_busy("create", "get", "update", times=2)
+        assert await one.take() is not None
 
 
-def test_a_server_that_stays_busy_is_trouble_in_one_sentence(namespace: Namespace) -> None:
+async def test_a_server_that_stays_busy_is_trouble_in_one_sentence(namespace: Namespace) -> None:
     """A beat does not wait for ever."""
-
-    async def body() -> str:
-        async with namespace.peers("one") as (one,):
-            namespace.api.be_busy("update", times=1, retry_after="5")
-            return str(await failed(lambda: one.store.beat(one.session)))
-
-    assert asyncio.run(body()) == "kubernetes://bots is too busy (429); it is tried again."
+    async with namespace.peers("one") as (one,):
+        namespace.api.be_busy("update", times=1, retry_after="5")
+        assert (
+            str(await failed(lambda: one.store.beat(one.session)))
+            == "kubernetes://bots is too busy (429); it is tried again."
+        )
 
 
 async def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace) -> None:
@@ -126,21 +105,17 @@ async def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace)
         await one.store.beat(one.session)
 
 
-def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> None:
+async def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> None:
     """A quarter of a lease: the holder knows before its deadline."""
-
-    async def body() -> float:
-        async with namespace.peers("one") as (one,):
-            await one.store.beat(one.session)
-            namespace.api.freeze()
-            began = time.monotonic()
-            assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
-            seconds = time.monotonic() - began
-            namespace.api.thaw()
-            await one.store.beat(one.session)
-            return seconds
-
-    assert asyncio.run(body()) < namespace.lease
+    async with namespace.peers("one") as (one,):
+        await one.store.beat(one.session)
+        namespace.api.freeze()
+        began = time.monotonic()
+        assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
+        seconds = time.monotonic() - began
+        namespace.api.thaw()
+        await one.store.beat(one.session)
+    assert seconds < namespace.lease
 
 
 async def test_everything_goes_on_after_a_restart_of_the_server(namespace: Namespace) -> None:
@@ -160,22 +135,19 @@ async def test_everything_goes_on_after_a_restart_of_the_server(namespace: Names
             await until_named(changes, holder)
 
 
-def test_a_watch_says_that_the_server_is_away(namespace: Namespace) -> None:
+async def test_a_watch_says_that_the_server_is_away(namespace: Namespace) -> None:
     """It raises, and the instance watches again a second later."""
-
-    async def body() -> None:
-        async with namespace.peers("one") as (one,), watch(one) as changes:
-            await anext(changes)
-            namespace.api.stop()
-            assert isinstance(await failed(lambda: _to_the_end(changes)), StoreUnavailable)
-            namespace.api.start()
 
     async def _to_the_end(changes: AsyncGenerator[Change, None]) -> None:
         async with asyncio.timeout(PATIENCE):
             async for _ in changes:
                 pass
 
-    asyncio.run(body())
+    async with namespace.peers("one") as (one,), watch(one) as changes:
+        await anext(changes)
+        namespace.api.stop()
+        assert isinstance(await failed(lambda: _to_the_end(changes)), StoreUnavailable)
+        namespace.api.start()
 
 
 @pytest.mark.parametrize("trouble", ["close_watches", "forget_history"])
