@@ -97,7 +97,8 @@ def test_requests_in_the_steady_state_do_not_depend_on_the_number_of_bots(namesp
             return namespace.api.requests.total() - before
 
     one, many = asyncio.run(requests(bytes(28))), asyncio.run(requests(REPORT))
-    assert 42 <= one <= many <= 1.1 * one
+    assert one >= 42
+    assert many <= 1.1 * one
 
 
 async def test_ten_standbys_hear_of_a_takeover_at_no_cost(namespace: Namespace) -> None:
