@@ -95,7 +95,8 @@ class Negotiation:
     def want(self, guard: Guard, call: Answer[bool]) -> None:
         """A call waits for this bot."""
         is_held = guard.grant is not None and guard.bot_id in self.holding.claims
-        if is_held and guard.bot_id not in self.releasing.draining:
+        is_leaving = guard.bot_id in self.releasing.draining or guard.bot_id in self.releasing.due
+        if is_held and not is_leaving:
             call.set_result(True)
             return
         self._queue.join(guard, call)

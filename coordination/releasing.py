@@ -68,8 +68,11 @@ class Releasing:
         """Plan to let go what is due; withdraw the wish where it is not ours."""
         bot_id = claim.bot_id
         if claim.holder != self._own:
-            del self.due[bot_id]
+            guard, cause = self.due.pop(bot_id)
+            self._heirs.pop(bot_id, None)
             self._holding.let_go(bot_id)
+            if guard.grant is not None:  # the answer to our write was lost
+                guard.lost(cause, to=identity_of(snapshot, claim.holder or claim.heir))
             wanted = self._queue.wanted.get(bot_id)
             if wanted is not None and wanted.waiting:
                 self._agenda.touch(bot_id)
@@ -99,6 +102,7 @@ class Releasing:
         """The store has it: the claim is nobody's, or its heir's."""
         bot_id = claim.bot_id
         guard, cause = self.due.pop(bot_id)
+        self._heirs.pop(bot_id, None)
         heir = plan.releasing.get(bot_id)
         self.released[bot_id] = self._clocks.monotonic()
         self._holding.let_go(bot_id)
@@ -123,12 +127,12 @@ class Releasing:
             self._heirs.update(heirs)
         finally:
             self.draining.difference_update(heirs)
-        await self._settle(heirs)
-        for bot_id in heirs:
-            self._heirs.pop(bot_id, None)
-            if bot_id in held:
-                guards[bot_id].end_drain()
-        self._agenda.touch(*heirs)
+        try:
+            await self._settle(heirs)
+        finally:
+            self._agenda.touch(*heirs)  # what was not written, for all we know, stays due
+        for bot_id in (held.keys() & heirs.keys()) - self.due.keys():
+            guards[bot_id].end_drain()
 
     async def _drain(self, bots: Iterable[BotId]) -> None:
         guards = [self._holding.guards[bot_id] for bot_id in bots]

@@ -12,9 +12,11 @@ from typing import Any
 import pytest
 
 from onepoller.coordination import driving, events
+from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.events import Cause, ClaimEvent
+from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, Identity
 from onepoller.coordination.instance import Instance
 from onepoller.coordination.report import Role
@@ -369,6 +371,41 @@ def test_who_has_handed_over_stands_in_line_again_before_the_heir_has_looked() -
         snapshot = await world.store.read([BotId(BOT)])
         assert snapshot.claims[BotId(BOT)].holder is None
         assert a.session.id in {wish.session for wish in snapshot.wishes[BotId(BOT)]}
+
+    world_test(body)
+
+
+@pytest.mark.parametrize("was_done", [False, True], ids=["refused", "done"])
+def test_a_handover_whose_write_is_not_answered_is_tried_again(*, was_done: bool) -> None:
+    """Whether it was done or not: the heir polls, and the old holder does not ask again and again."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(5.3)
+        own, swap, want = a.session, world.store.swap, a.instance.want
+        failures, wants = [StoreUnavailable("the store does not answer")], []
+
+        async def broken(session: Session, batch: Batch) -> Swapped:
+            if session is not own or not batch.swaps or not failures:
+                return await swap(session, batch)
+            if was_done:
+                await swap(session, batch)
+            raise failures.pop()
+
+        def counted(guard: Guard) -> Promised[bool]:
+            wants.append(guard)
+            return want(guard) if len(wants) < 100 else Answer()
+
+        world.store.swap = broken  # type: ignore[method-assign]
+        a.instance.want = counted  # type: ignore[method-assign]
+        a.instance.hand_over(None)
+        await asyncio.sleep(5)
+
+        assert (world.pollers(), a.role(), b.role()) == (["b"], Role.STANDBY, Role.POLLING)
+        assert a.instance.guards[BOT].grant is None
+        assert len(wants) < 5
 
     world_test(body)
 
