@@ -5,7 +5,8 @@ A successor that polled before that would end our poll, or be given again what o
 
 from __future__ import annotations
 
-from concurrent.futures import Future
+from concurrent.futures import Future, InvalidStateError
+from contextlib import suppress
 
 from onepoller.coordination.offsets import Offsets
 
@@ -35,7 +36,8 @@ class Drain:
         """The claim has gone: there is nothing more to wait for."""
         drained = self._drained
         if drained is not None and not drained.done():
-            drained.set_result(None)
+            with suppress(InvalidStateError):  # the caller and the runner may both come to say so
+                drained.set_result(None)
 
     def give_up(self) -> None:
         """The handover did not happen."""

@@ -42,3 +42,13 @@ def test_a_drain_that_was_given_up_is_never_done() -> None:
     drain.is_polling = False
     drain.settle()
     assert not drained.done()
+
+
+def test_two_threads_may_end_it_at_once() -> None:
+    """The caller's poll has ended and the runner has lost the claim; each saw that it was not done."""
+    drain = Drain(Offsets())
+    drained = drain.begin()
+    drained.done = lambda: False  # type: ignore[method-assign]  # as the slower one saw it
+    drain.cut_short()
+    drain.cut_short()
+    assert drained.result() is None
