@@ -90,7 +90,7 @@ class Settings:
         """Check ranges and relations."""
         for name, low in _AT_LEAST.items():
             value = getattr(self, name)
-            if value is not None and value < low:
+            if value is not None and not value >= low:  # nan is neither
                 raise SettingsError(f"{name} must be at least {low:g} seconds, not {value:g}")
         if self.kill_after is not None and self.start is not StartMode.REPLACE:
             raise SettingsError("kill_after needs start='replace': nothing else may end a process")

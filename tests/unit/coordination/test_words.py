@@ -129,6 +129,7 @@ def test_how_long_a_caller_may_be_silent(quiet: Silence, alive: bool, pause: flo
     ("given", "sentence"),
     [
         ({"lease": "0.5"}, "lease must be at least 1 seconds, not 0.5"),
+        ({"lease": "nan"}, "lease must be at least 1 seconds, not nan"),
         ({"lease": "soon"}, "lease must be a number, not 'soon'"),
         ({"start": "now"}, "start must be one of 'standby', 'takeover', 'replace', not 'now'"),
         ({"kill_after": "5"}, "kill_after needs start='replace': nothing else may end a process"),
