@@ -43,6 +43,13 @@ class Address:
         return cls(url=url, shown=shown, parts=parts, options=options)
 
     @property
+    def port(self) -> int | None:
+        """Of the one server that is named. Raises SettingsError."""
+        if "," in self.parts.netloc.rpartition("@")[2]:
+            raise SettingsError(f"store: {self.parts.scheme}:// takes one server, not several.")
+        return self.parts.port
+
+    @property
     def prefix(self) -> str:
         """What our names on the server begin with: `?prefix=`. Raises SettingsError."""
         prefix = self.options.get("prefix", PREFIX)

@@ -55,7 +55,7 @@ class Access:
 def asked_namespace(address: Address) -> str:
     """The namespace that a URL names; empty where it leaves that to where we are. Raises SettingsError."""
     parts = address.parts
-    if parts.path not in {"", "/"} or parts.username is not None or parts.port is not None:
+    if parts.path not in {"", "/"} or parts.username is not None or address.port is not None:
         raise SettingsError(
             "store: a URL for Kubernetes is kubernetes://NAMESPACE, or kubernetes:/// for the namespace of"
             " the service account or of the kubeconfig's context."

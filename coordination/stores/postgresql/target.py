@@ -43,7 +43,7 @@ class Target:
         socket_or_host = address.options.get("host") or parts.hostname
         arguments: dict[str, Any] = {
             "host": socket_or_host or None,
-            "port": parts.port,
+            "port": address.port,
             "user": unquote(parts.username) if parts.username else None,
             "password": unquote(parts.password) if parts.password else None,
             "database": unquote(parts.path[1:]) or None,

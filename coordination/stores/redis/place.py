@@ -48,7 +48,7 @@ class Place:
             raise SettingsError(f"store: the URL names no server: {parts.scheme}://HOST:{_PORT}/0")
         options |= {
             "host": parts.hostname,
-            "port": parts.port or _PORT,
+            "port": address.port or _PORT,
             "db": _database(parts.path.strip("/") or "0"),
             "socket_keepalive": True,
             "socket_keepalive_options": {

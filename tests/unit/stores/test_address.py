@@ -57,3 +57,12 @@ def test_a_directory_has_three_slashes() -> None:
     """Two would make the first folder a host."""
     with pytest.raises(SettingsError, match="three slashes"):
         choose("file://srv/bots", state_dir=None, lease=10.0)
+
+
+@pytest.mark.parametrize(
+    "url", ["redis://h:1,h:2/0", "postgresql://me:secret@h:1,h:2/db", "kubernetes://a:1,b:2"]
+)
+def test_where_one_server_is_taken_several_are_refused(url: str) -> None:
+    """In one sentence that says nothing of a password."""
+    with pytest.raises(SettingsError, match=r"takes one server, not several\.$"):
+        choose(url, state_dir=None, lease=10.0)
