@@ -249,6 +249,8 @@ class Serving:
 
     def _answered(self, negotiation: Negotiation) -> None:
         """The session lives: what it holds is sure, and what it stood by for is looked at again."""
+        if self.outage.certainty is not Certainty.HELD:
+            self._tell_trouble("")  # where nothing else is asked of the store, nothing else tells
         if self.outage.answered():
             negotiation.go_on()
         if self._is_deaf:

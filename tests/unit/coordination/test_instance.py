@@ -625,6 +625,27 @@ def test_a_store_that_is_away_is_tried_again_and_told_once() -> None:
     world_test(body)
 
 
+def test_trouble_is_over_with_the_next_good_beat() -> None:
+    """A holder in the steady state asks nothing else of the store."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(5)
+        beat, failures = world.store.beat, [StoreUnavailable("the store is away")]
+
+        async def broken(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            if failures:
+                raise failures.pop()
+            await beat(session, report=report, confirm=confirm)
+
+        world.store.beat = broken  # type: ignore[method-assign]
+        await asyncio.sleep(10)
+
+        assert [e.text for e in a.of(events.StoreTrouble)] == ["the store is away", ""]
+
+    world_test(body)
+
+
 def test_a_thousand_bots_move_in_a_few_writes() -> None:
     """However many bots there are, a takeover is a handful of store calls."""
 
