@@ -187,6 +187,8 @@ class _Call:
             return Watch(), NOTHING
         guard.drain.is_polling = True
         try:
+            if guard.is_leaving:  # said since we last looked: that drain may be done already
+                return AwaitClaim(), NOTHING
             return (yield from self._send(request, grant))
         finally:
             guard.drain.is_polling = False

@@ -8,6 +8,7 @@ from onepoller.coordination import events, polled
 from onepoller.coordination.call import Steps
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
+from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
@@ -26,6 +27,22 @@ def test_a_holder_polls_at_once_with_the_callers_own_parameters() -> None:
     assert next(steps) == SendPoll(request=Request(offset=7, timeout=10.0))
     assert result(steps, EMPTY) is EMPTY
     assert bench.claims.said == []
+
+
+def test_a_drain_that_begins_as_a_poll_is_about_to_be_sent_is_not_polled_beside(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """It found no poll open, so the successor polls already."""
+    bench = Bench()
+    bench.grant()
+
+    def begins(guard: Guard) -> bool:
+        assert guard.begin_drain().done()
+        return False
+
+    monkeypatch.setattr(Guard, "has_overslept", property(begins))
+
+    assert isinstance(next(bench.call()), Await)
 
 
 def test_without_the_claim_a_call_waits_and_returns_nothing_at_its_timeout() -> None:
