@@ -7,11 +7,14 @@ looks at every task and record of the process to find nothing: more than a third
 from __future__ import annotations
 
 import gc
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 
 FLEET = 1000
 """So many bots at once; fewer are over before a full collection is due."""
+_blocks: list[int] = []
+"""Those that hold it back now."""
 
 
 @contextmanager
@@ -20,8 +23,20 @@ def uncollected(bots: int) -> Iterator[None]:
     if bots < FLEET or not gc.isenabled():
         yield
         return
+    _blocks.append(bots)
     gc.disable()
     try:
         yield
     finally:
+        _blocks.remove(bots)
         gc.enable()
+
+
+def _in_child() -> None:
+    """In a forked child no block ever ends."""
+    if _blocks:
+        _blocks.clear()
+        gc.enable()
+
+
+os.register_at_fork(after_in_child=_in_child)

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import subprocess
+import sys
 from collections.abc import Iterator
 
 import pytest
@@ -42,3 +44,18 @@ def test_where_the_program_has_switched_it_off_it_stays_off() -> None:
     with uncollected(FLEET):
         pass
     assert not gc.isenabled()
+
+
+def test_a_child_that_is_forked_meanwhile_has_it() -> None:
+    """Its parent's block never ends there."""
+    program = (
+        "import gc, os\n"
+        "from onepoller.coordination.collector import FLEET, uncollected\n"
+        "with uncollected(FLEET):\n"
+        "    child = os.fork()\n"
+        "    if not child:\n"
+        "        os._exit(not gc.isenabled())\n"
+        "    print(os.waitpid(child, 0)[1], gc.isenabled())\n"
+    )
+    said = subprocess.check_output([sys.executable, "-c", program], text=True)
+    assert said == "0 False\n"
