@@ -166,6 +166,7 @@ class Serving:
         assert self._beat_now is not None
         session = negotiation.session
         while True:
+            self._beat_now.clear()  # before the report is made: what comes during the beat wants another one
             started = self._clocks.monotonic()
             try:
                 own = [] if self.clients is None else [self.clients().row()]
@@ -185,7 +186,6 @@ class Serving:
                 self._tell_trouble(str(error))
                 self._failed(negotiation)
                 pause = min(1.0, self._settings.beat_every)
-            self._beat_now.clear()
             try:
                 async with asyncio.timeout(pause):
                     await self._beat_now.wait()

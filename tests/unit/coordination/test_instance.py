@@ -646,6 +646,28 @@ def test_trouble_is_over_with_the_next_good_beat() -> None:
     world_test(body)
 
 
+def test_what_changes_during_a_beat_is_told_with_another_one() -> None:
+    """The report of a beat that is on its way says nothing of it."""
+
+    async def body(world: World) -> None:
+        loop = asyncio.get_running_loop()
+        beat, at = world.store.beat, []
+
+        async def slow(session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
+            at.append(loop.time())
+            await asyncio.sleep(1.0)
+            await beat(session, report=report, confirm=confirm)
+
+        world.store.beat = slow  # type: ignore[method-assign]
+        started = loop.time()
+        Process(world, "a")  # the first beat is its session's, the claim comes while it is on its way
+        await asyncio.sleep(2.5)
+
+        assert len([moment for moment in at if moment < started + 2.0]) == 2
+
+    world_test(body)
+
+
 def test_a_thousand_bots_move_in_a_few_writes() -> None:
     """However many bots there are, a takeover is a handful of store calls."""
 
