@@ -25,6 +25,7 @@ from handover import gaps_ms
 from judging import Bar, Rows, number, spread
 from programs import SECRET, Program
 from scale import Scale
+from takeover import RESIDENT_MB
 
 from onepoller.testing import Control, spawn
 from onepoller.testing.botapi import conflicts
@@ -93,7 +94,7 @@ def _bot(how: str, store: str, names: itertools.count[int], control: Control, fo
     return Program(
         "engine_bot.py",
         *("--how", how if how in LOCKS else "onepoller", "--store", store, "--lease", str(LEASE)),
-        *("--directory", str(host), "--url", control.url, "--name", name),
+        *("--directory", str(host), "--url", control.url, "--name", name, "--resident", str(RESIDENT_MB)),
         environment={"BENCHMARK_TOKEN": f"{BOTS[how]}:{SECRET}"},
     )
 
