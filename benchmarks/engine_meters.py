@@ -23,7 +23,6 @@ Meter = Callable[[], int]
 
 
 @contextmanager
-
 def _redis(place: Place, _servers: Servers) -> Iterator[Meter]:
     client = redis.Redis.from_url(place.control)
     client.ping()
