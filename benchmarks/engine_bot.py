@@ -1,9 +1,9 @@
 """One bot over httpx, which polls while it has the claim or the lock: the same program for every contender.
 
-It is brought to the same resident size as `bot.py`, and has made a request before it waits, as every framework
-has: what the first one of a process imports would be most of a takeover. It says `waiting` once it waits, and
-after each claim, a moment later, `claimed`, as `bot.py` does. The order `hand over` makes it let the bot go to
-whoever waits, and wait again. It ends with its stdin.
+It is brought to the same resident size as `bot.py`, and has made a request before it waits, as every
+framework has: what the first one of a process imports would be most of a takeover. It says `waiting` once it
+waits, and after each claim, a moment later, `claimed`, as `bot.py` does. The order `hand over` makes it let
+the bot go to whoever waits, and wait again. It ends with its stdin.
 """
 
 from __future__ import annotations
@@ -61,7 +61,7 @@ async def main() -> None:
     else:
         client = httpx.AsyncClient(transport=inner, **options)
     (await client.post(f"{api}/getMe")).raise_for_status()
-    filled = ballast(given.resident)
+    _filled = ballast(given.resident)
     if poller is not None:
         threading.Thread(target=_obey, args=(poller.hand_over,), daemon=True).start()
         await poll(client, api)

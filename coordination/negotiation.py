@@ -228,7 +228,7 @@ class Negotiation:
             await self._write(plan)
 
     def _put_off(self, bots: set[BotId]) -> set[BotId]:
-        """Those that we have just let go: until then neither a look nor a wish keeps their heir from the store."""
+        """Those that we have just let go: neither our look nor our wish keeps their heir from the store."""
         now, released = self._clocks.monotonic(), self.releasing.released
         early = {
             b for b in bots if b in released and b in self._queue.wanted and now < released[b] + QUEUE_STEP

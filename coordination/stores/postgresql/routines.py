@@ -5,8 +5,8 @@ gone. That counts only in the server's life in which the lock was taken: after a
 locks are free, so there a lease must pass from the moment when the new life was first seen. Behind a pooler a
 client that freezes before its commit is waited for 2 s.
 
-`swap` is planned once: left alone, the server plans each of its statements anew for the first five times, which
-costs a takeover half a millisecond. Its plans are as good for ten thousand claims.
+`swap` is planned once: left alone, the server plans each of its statements anew for the first five times,
+which costs a takeover half a millisecond. Its plans are as good for ten thousand claims.
 """
 
 VERSION_1 = """
