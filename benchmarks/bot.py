@@ -57,14 +57,14 @@ async def main() -> None:
     else:
         client = httpx.AsyncClient(transport=inner, **options)
     (await client.post(f"{api}/getMe")).raise_for_status()
-    ballast = _ballast(given.resident)
+    filled = ballast(given.resident)
     threading.Thread(target=_obey, args=(poller,), daemon=True).start()
     threading.Thread(target=tell_claims, daemon=True).start()
     if poller is None:
         say(waiting=True)
         kept = await asyncio.to_thread(_locked, given.how, given.directory / "lock")
     await poll(client, api)
-    del ballast, kept
+    del filled, kept
 
 
 def _locked(how: str, path: Path) -> object:
@@ -108,7 +108,7 @@ def tell_claims() -> None:
         say(claimed=at)
 
 
-def _ballast(megabytes: float) -> bytes:
+def ballast(megabytes: float) -> bytes:
     """Memory, written to, that brings this process to so many MB resident."""
     pages = int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1])
     missing = int(megabytes * 1e6) - pages * os.sysconf("SC_PAGESIZE")

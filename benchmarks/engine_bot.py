@@ -1,7 +1,9 @@
 """One bot over httpx, which polls while it has the claim or the lock: the same program for every contender.
 
-It says `waiting` once it waits, and after each claim, a moment later, `claimed`, as `bot.py` does. The order
-`hand over` makes it let the bot go to whoever waits, and wait again. It ends with its stdin.
+It is brought to the same resident size as `bot.py`, and has made a request before it waits, as every
+framework has: what the first one of a process imports would be most of a takeover. It says `waiting` once it
+waits, and after each claim, a moment later, `claimed`, as `bot.py` does. The order `hand over` makes it let
+the bot go to whoever waits, and wait again. It ends with its stdin.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-from bot import TOKEN, Tell, claims, poll, tell_claims
+from bot import TOKEN, Tell, ballast, claims, poll, tell_claims
 from engine_locks import LOCKS
 from programs import say
 
@@ -38,6 +40,7 @@ async def main() -> None:
     parser.add_argument("--lease", required=True, type=float)
     parser.add_argument("--url", required=True)
     parser.add_argument("--name", required=True)
+    parser.add_argument("--resident", required=True, type=float, metavar="MB")
     given = parser.parse_args()
     logging.basicConfig(level=logging.INFO)
     logging.getLogger("httpx").setLevel(logging.WARNING)
@@ -45,6 +48,7 @@ async def main() -> None:
     inner = httpx.AsyncHTTPTransport(limits=httpx.Limits(max_keepalive_connections=0))
     options: dict[str, Any] = {"headers": {"X-Poller": given.name}, "timeout": 60, "trust_env": False}
     threading.Thread(target=tell_claims, daemon=True).start()
+    poller: onepoller.OnePoller | None = None
     if given.how == "onepoller":
         poller = onepoller.OnePoller(
             store=given.store,
@@ -53,10 +57,15 @@ async def main() -> None:
             listeners=[Tell()],
             environment={},
         )
+        client = httpx.AsyncClient(transport=AsyncGuardedTransport(inner, poller), **options)
+    else:
+        client = httpx.AsyncClient(transport=inner, **options)
+    (await client.post(f"{api}/getMe")).raise_for_status()
+    _filled = ballast(given.resident)
+    if poller is not None:
         threading.Thread(target=_obey, args=(poller.hand_over,), daemon=True).start()
-        await poll(httpx.AsyncClient(transport=AsyncGuardedTransport(inner, poller), **options), api)
+        await poll(client, api)
     lock = LOCKS[given.how](given.store, given.lease)
-    client = httpx.AsyncClient(transport=inner, **options)
     loop, asked = asyncio.get_running_loop(), asyncio.Event()
     threading.Thread(target=_obey, args=(lambda: loop.call_soon_threadsafe(asked.set),), daemon=True).start()
     while True:

@@ -103,11 +103,12 @@ def _program(
 
 
 def _a_minute(here: list[str], servers: Servers, seconds: float) -> dict[str, float]:
-    meters = {how: METERS[how](servers.place(how), servers) for how in here}
-    time.sleep(SETTLE)
-    before = {how: (meter(), time.monotonic()) for how, meter in meters.items()}
-    time.sleep(seconds)
-    after = {how: (meter(), time.monotonic()) for how, meter in meters.items()}
+    with ExitStack() as stack:
+        meters = {how: stack.enter_context(METERS[how](servers.place(how), servers)) for how in here}
+        time.sleep(SETTLE)
+        before = {how: (meter(), time.monotonic()) for how, meter in meters.items()}
+        time.sleep(seconds)
+        after = {how: (meter(), time.monotonic()) for how, meter in meters.items()}
     return {
         how: round(60 * (after[how][0] - before[how][0]) / (after[how][1] - before[how][1]), 1)
         for how in here

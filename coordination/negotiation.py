@@ -99,7 +99,7 @@ class Negotiation:
         if is_held and not is_leaving:
             call.set_result(True)
             return
-        self._queue.join(guard, call)
+        self._queue.join(guard, call, look=not is_leaving)
 
     def unwant(self, bot_id: BotId) -> None:
         """No call waits any more."""
@@ -193,13 +193,13 @@ class Negotiation:
             self.agenda.touch(*bots)
             raise
 
-    async def settle(self, bots: Iterable[BotId]) -> None:
-        """Read these bots, decide, write."""
+    async def settle(self, bots: Iterable[BotId], seen: Snapshot | None = None) -> None:
+        """Read these bots, decide, write. `seen`: they were read a moment ago."""
         due = set(bots)
         async with self._settling:
             with uncollected(len(due)):
                 try:
-                    await self._settle(due)
+                    await self._settle(due, seen)
                 finally:
                     self._answer()
 
@@ -216,15 +216,27 @@ class Negotiation:
         for event in untold:
             self._emit(event)
 
-    async def _settle(self, bots: set[BotId]) -> None:
+    async def _settle(self, bots: set[BotId], seen: Snapshot | None) -> None:
+        bots = bots - self._put_off(bots)
         if not bots:
             return
-        snapshot = await self._store.read(bots)
+        snapshot = seen if seen is not None else await self._store.read(bots)
         plan = Plan()
         for bot_id in bots:
             self._plan(bot_id, snapshot, plan)
         if not plan.is_empty:
             await self._write(plan)
+
+    def _put_off(self, bots: set[BotId]) -> set[BotId]:
+        """Those that we have just let go: neither our look nor our wish keeps their heir from the store."""
+        now, released = self._clocks.monotonic(), self.releasing.released
+        early = {
+            b for b in bots if b in released and b in self._queue.wanted and now < released[b] + QUEUE_STEP
+        }
+        early -= self.releasing.due.keys()
+        for bot_id in early:
+            self.agenda.put_off(bot_id, released[bot_id] + QUEUE_STEP)
+        return early
 
     async def _write(self, plan: Plan) -> set[BotId]:
         """Write a plan; what was refused is looked at again. Gives the bots whose claim was written."""
@@ -268,10 +280,6 @@ class Negotiation:
             self._queue.leave(bot_id, plan)
             return
         released = self.releasing.released.get(bot_id, -math.inf)
-        if self._clocks.monotonic() < released + QUEUE_STEP:
-            # We have just let it go: our own wish must not keep its heir from the store.
-            self.agenda.put_off(bot_id, released + QUEUE_STEP)
-            return
         is_for_another = claim.holder is None and claim.heir not in {None, self.session.id}
         not_before = released + HEIR_STEP if is_for_another else -math.inf
         self._queue.plan(wanted, claim, snapshot, plan, not_before=not_before)

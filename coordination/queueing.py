@@ -85,15 +85,15 @@ class Queueing:
         self._spawn = spawn
         self._denied = denied
 
-    def join(self, guard: Guard, call: Answer[bool]) -> None:
-        """A call waits for this bot."""
+    def join(self, guard: Guard, call: Answer[bool], *, look: bool = True) -> None:
+        """A call waits for this bot. `look`: not where it is being handed over, which ends with a look."""
         wanted = self.wanted.get(guard.bot_id)
         if wanted is None:
             wanted = self.wanted[guard.bot_id] = Wanted(guard=guard)
             self.joined += 1
         wanted.guard = guard  # a retired one may have stood here
         wanted.waiting.append(call)
-        if not (wanted.is_denied and wanted.is_recorded and wanted.claimable_since is None):
+        if look and not (wanted.is_denied and wanted.is_recorded and wanted.claimable_since is None):
             self._agenda.touch(guard.bot_id)
 
     def pause(self, bot_id: BotId) -> None:

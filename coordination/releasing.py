@@ -1,7 +1,8 @@
 """Letting go of claims that we hold: handed over to who asks or waits, released by the user, or at the end.
 
 A handover ends our polls first and waits for the framework's last offset, then all of its claims go in one
-transaction. What is let go is planned and told here; the negotiation reads and writes.
+transaction. What is let go is planned and told here; the negotiation reads and writes. Who waits for a few
+claims is read while our polls are still open: the bots are without one for a round trip less.
 """
 
 from __future__ import annotations
@@ -24,6 +25,9 @@ from onepoller.coordination.succession import line
 
 ENDING_LIMIT = 1.0
 """On the way out the polls have so long to close their connections, seconds."""
+FEW = 100
+FRESH = 0.1
+"""Who waits for a few claims may be known from so long before they are let go, seconds."""
 OVERTIME = 20.0
 """A handover waits so much longer for a poll that cannot be ended."""
 
@@ -41,7 +45,7 @@ class Releasing:
         agenda: Agenda,
         queue: Queueing,
         holding: Holding,
-        settle: Callable[[Iterable[BotId]], Awaitable[None]],
+        settle: Callable[[Iterable[BotId], Snapshot | None], Awaitable[None]],
     ) -> None:
         self.draining: set[BotId] = set()
         """Their polls are being ended: still ours, for no new call."""
@@ -115,8 +119,17 @@ class Releasing:
 
     async def hand_over(self, heirs: dict[BotId, SessionId | None], *, cause: Cause) -> None:
         """End our polls and give these claims to their heirs, in one transaction."""
+        heirs = self._ours_to_give(heirs)
+        try:
+            await self._hand_over(heirs, cause)
+        finally:
+            self._agenda.touch(*heirs)  # what was not written, for all we know, stays due
+
+    async def _hand_over(self, heirs: dict[BotId, SessionId | None], cause: Cause) -> None:
         held, guards = self._holding.claims, self._holding.guards
-        heirs = {b: heir for b, heir in heirs.items() if b in held and b not in self.draining}
+        seen = await self._store.read(heirs.keys()) if 0 < len(heirs) <= FEW else None
+        seen_at = self._clocks.monotonic()
+        heirs = self._ours_to_give(heirs)
         if not heirs:
             return
         self.draining.update(heirs)
@@ -127,12 +140,24 @@ class Releasing:
             self._heirs.update(heirs)
         finally:
             self.draining.difference_update(heirs)
-        try:
-            await self._settle(heirs)
-        finally:
-            self._agenda.touch(*heirs)  # what was not written, for all we know, stays due
+        is_fresh = self._clocks.monotonic() < seen_at + FRESH
+        await self._settle(heirs, seen if seen is not None and is_fresh and self._holds(seen) else None)
         for bot_id in (held.keys() & heirs.keys()) - self.due.keys():
             guards[bot_id].end_drain()
+
+    def _ours_to_give(self, heirs: dict[BotId, SessionId | None]) -> dict[BotId, SessionId | None]:
+        return {b: heir for b, heir in heirs.items() if b in self._holding.claims and b not in self.draining}
+
+    def _holds(self, seen: Snapshot) -> bool:
+        """Whether what was seen can be built on: all is ours as it was, and somebody waits.
+
+        Where nobody waited somebody may have come meanwhile, who would not be woken.
+        """
+        held = self._holding.claims
+        return all(
+            bot_id in held and held[bot_id].version == claim.version and others(seen, bot_id, self._own)
+            for bot_id, claim in seen.claims.items()
+        )
 
     async def _drain(self, bots: Iterable[BotId]) -> None:
         guards = [self._holding.guards[bot_id] for bot_id in bots]
@@ -170,4 +195,4 @@ class Releasing:
             self.draining -= ending
         for bot_id in list(self._holding.claims):
             self.due[bot_id] = (guards[bot_id], Cause.STOPPED)
-        await self._settle(list(self.due))
+        await self._settle(list(self.due), None)

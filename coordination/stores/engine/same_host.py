@@ -10,13 +10,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from onepoller.coordination.identity import BotId, Identity, SessionId
 from onepoller.coordination.stores.changes import Changes
 from onepoller.coordination.stores.engine.session import EngineSession
 from onepoller.coordination.stores.engine.store import EngineStore
 from onepoller.coordination.stores.engine.witness import Witnesses
-from onepoller.coordination.stores.file.hearing import Hearing
+from onepoller.coordination.stores.file.hearing import Hearing, ear_on
 from onepoller.coordination.stores.file.session_file import SessionFile
 from onepoller.coordination.stores.seam import (
     Batch,
@@ -28,6 +29,9 @@ from onepoller.coordination.stores.seam import (
     Swapped,
 )
 
+if TYPE_CHECKING:
+    from inotify_simple import INotify
+
 
 class SameHostStore:
     """Wraps an engine. Sessions are the engine's own."""
@@ -38,6 +42,8 @@ class SameHostStore:
         self._slow_look = slow_look
         self._locks: dict[SessionId, SessionFile | None] = {}
         """Of our own sessions; None where there is none to be had."""
+        self._ear: INotify | None = None
+        """Opened before the connection, whose end others wait for (`hearing`); the next watch takes it."""
 
     def __repr__(self) -> str:
         return f"<{type(self).__name__} {self._inner!r}>"
@@ -47,7 +53,13 @@ class SameHostStore:
 
     async def open(self, identity: Identity) -> Session:
         """See `Store`."""
-        session = await self._inner.open(identity)
+        if self._ear is None and self._witnesses.has_place():
+            self._ear = ear_on(self._witnesses.directory)
+        try:
+            session = await self._inner.open(identity)
+        except BaseException:
+            self._close_ear()
+            raise
         self._locks[session.id] = self._witnesses.testify(session.id)
         return session
 
@@ -63,6 +75,7 @@ class SameHostStore:
                 session.end()  # from here on others may take its claims
             if lock is not None:
                 lock.close()
+            self._close_ear()
 
     async def beat(self, session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
         """See `Store`."""
@@ -93,7 +106,8 @@ class SameHostStore:
         changes, loop = Changes(), asyncio.get_running_loop()
         hearing = Hearing(changes, own=session.id, has_ended=self._is_dead)
         told: set[SessionId | None] = set()
-        with hearing.on(self._witnesses.directory):
+        ear, self._ear = self._ear, None
+        with hearing.on(self._witnesses.directory, ear):
             following = asyncio.ensure_future(self._follow(session, changes))
             following.add_done_callback(lambda _: changes.put(Change()))  # it wakes us
             due = loop.time() + self._slow_look
@@ -113,6 +127,11 @@ class SameHostStore:
             finally:
                 following.cancel()
                 await asyncio.gather(following, return_exceptions=True)
+
+    def _close_ear(self) -> None:
+        ear, self._ear = self._ear, None
+        if ear is not None:
+            ear.close()
 
     async def _follow(self, session: Session, changes: Changes) -> None:
         """Pass on what the engine's own watch yields, until it ends."""

@@ -43,6 +43,13 @@ class Witnesses:
         """Where the files lie."""
         return self._places.sessions
 
+    def has_place(self) -> bool:
+        """Make the directory; false where that cannot be done. Raises no OSError."""
+        with suppress(OSError):
+            self._places.make()
+            return True
+        return False
+
     def testify(self, session_id: SessionId) -> SessionFile | None:
         """Lock a file for our own session; None where that proves nothing here. Raises no OSError."""
         with suppress(OSError):

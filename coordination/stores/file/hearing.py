@@ -3,6 +3,9 @@
 A process that ends closes its session file, and so does whoever wakes another: the name says whom it is
 about. Our own: we are called; another's: it may be dead. The close event comes before the kernel drops the
 lock, so one that is not free yet is looked at again within a few milliseconds.
+
+The kernel closes the descriptors of a killed process from the highest down, and takes 10 ms and more for the
+last watch on a directory. What others wait for must have a higher one: open the ear first.
 """
 
 from __future__ import annotations
@@ -45,9 +48,12 @@ class Hearing:
         self._loop = asyncio.get_running_loop()
 
     @contextmanager
-    def on(self, directory: Path) -> Iterator[bool]:
-        """Put changes as long as this lasts; gives whether anything can be heard here."""
-        inotify = _inotify_on(directory)
+    def on(self, directory: Path, ear: INotify | None = None) -> Iterator[bool]:
+        """Put changes as long as this lasts; gives whether anything can be heard here.
+
+        `ear`: one that was opened before, on this directory; closed at the end, too.
+        """
+        inotify = ear or ear_on(directory)
         if inotify is None:
             yield False
             return
@@ -77,7 +83,7 @@ class Hearing:
             self._loop.call_later(again[0], self._check, name, again[1:])
 
 
-def _inotify_on(directory: Path) -> INotify | None:
+def ear_on(directory: Path) -> INotify | None:
     """A watch on the directory, or None where there is none to be had."""
     if not has_inotify():
         return None

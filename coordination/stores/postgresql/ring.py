@@ -27,6 +27,8 @@ _AWAIT = "SELECT {s}.await_silence($1, $2, $3) AS found"
 _LIMIT = 3.0
 _LONGEST = 0.9
 """Seconds of one wait, however long a lease is: less than the usual `deadlock_timeout`."""
+_BRIEFLY = 0.001
+"""Seconds of a wait for a lock that is free."""
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
 
@@ -104,6 +106,8 @@ class Ring:
                 return False
             self._neighbour = SessionId(rows[0]["id"])
             await self._rehearse()
+            # What it does once it has the lock is prepared, too, by a lock that nobody has.
+            await link.ask(_AWAIT, self._own, ~lock_key(self._own), _BRIEFLY, limit=_LIMIT)
         neighbour = self._neighbour
         statement = link.answer(_AWAIT, neighbour, lock_key(neighbour), self._wait)
         waiting = asyncio.ensure_future(link.within(statement, self._wait + _LIMIT))

@@ -4,6 +4,9 @@
 gone. That counts only in the server's life in which the lock was taken: after a restart or a fail-over all
 locks are free, so there a lease must pass from the moment when the new life was first seen. Behind a pooler a
 client that freezes before its commit is waited for 2 s.
+
+`swap` is planned once: left alone, the server plans each of its statements anew for the first five times,
+which costs a takeover half a millisecond. Its plans are as good for ten thousand claims.
 """
 
 VERSION_1 = """
@@ -140,7 +143,7 @@ CREATE FUNCTION {s}.swap(
     wished bigint[], priorities integer[], modes text[], aims bigint[],
     withdrawn bigint[], woken text[],
     OUT is_alive boolean, OUT written bigint[], OUT written_terms bigint[]
-) LANGUAGE plpgsql AS $$
+) LANGUAGE plpgsql SET plan_cache_mode = force_generic_plan AS $$
 DECLARE
     ended text[];
     alive text[];

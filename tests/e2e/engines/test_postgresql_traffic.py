@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import asyncio
 import re
+from typing import Any
 
 import pytest
 
+from onepoller import OnePoller
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.stores.seam import Batch, Claim, Swap, Wish
-from tests.e2e.engines.postgresql import Process, fresh, processes, run
+from tests.e2e.engines.postgresql import PATIENCE, Process, fresh, processes, run
 from tests.e2e.engines.servers import OwnServer, PostgreSQL, Server
 
 pytestmark = pytest.mark.slow
 
+LEASE = 6.0
+"""Seconds: ten instances in one process may keep a heartbeat waiting."""
+SETTLED = 2.0
+"""Seconds after which everybody has looked again."""
 MANY = [BotId(number) for number in range(1, 10_001)]
 
 
@@ -30,6 +36,10 @@ class Statements:
     def begin(self) -> None:
         """Count from here."""
         self._begun = self._log.stat().st_size
+
+    def naming(self, word: str) -> int:
+        """So many since then with a word."""
+        return self._log.read_bytes()[self._begun :].decode().count(word)
 
     def count(self, *, but: str = "no such word") -> int:
         """So many since then, but those with a word."""
@@ -106,6 +116,49 @@ def test_ten_standbys_do_not_stampede(own_server: OwnServer) -> None:
             # The one that noticed it looks for its next neighbour; then there are the read and the swap.
             assert told <= 4
             assert statements.count(but="await_silence") <= told + 4
+
+    asyncio.run(body())
+
+
+@pytest.mark.parametrize("mode", ["connection", "pooler"])
+def test_ten_instances_do_not_stampede(own_server: OwnServer, mode: str) -> None:
+    """One of them takes the claims of a dead holder; the others read a few times what became of it."""
+    bots = MANY[:50]
+
+    async def call(method: str, parameters: dict[str, Any]) -> dict[str, Any]:  # noqa: ARG001  # it never ends
+        await asyncio.sleep(3600)
+        raise AssertionError
+
+    async def body() -> None:
+        server = own_server(PostgreSQL)
+        statements = await counted(server)
+        url = fresh(server.url, mode=mode)
+        wishes = f"SELECT count(*) FROM {url.partition('prefix=')[2].partition('&')[0]}.wishes"  # noqa: S608  # our own name
+        async with processes(url, 1, lease=LEASE) as (holder,):
+            await holder.take(*bots)
+            beating = asyncio.ensure_future(live([holder], 60.0))
+            pollers = [OnePoller(store=url, lease=LEASE, on_rival="hold") for _ in range(10)]
+            polls = [asyncio.ensure_future(p.get_updates(b, call, timeout=60)) for p in pollers for b in bots]
+            async with asyncio.timeout(PATIENCE):
+                while (await run(server.url, wishes))[0][0] < 10 * len(bots):  # noqa: ASYNC110  # seen at the server
+                    await asyncio.sleep(0.1)
+            await asyncio.sleep(SETTLED)  # they look again, each once its wish stands
+            assert (await run(server.url, wishes))[0][0] == 10 * len(bots)
+            statements.begin()
+            beating.cancel()
+            await holder.die()
+            async with asyncio.timeout(PATIENCE):
+                while (await run(server.url, wishes))[0][0] > 9 * len(bots):  # noqa: ASYNC110  # as above
+                    await asyncio.sleep(0.1)
+            await asyncio.sleep(SETTLED)  # whoever has something to do about it has done it
+            reads, swaps = statements.naming("'claim' AS part"), statements.naming(".swap(")
+            for poll in polls:
+                poll.cancel()
+            await asyncio.gather(*polls, return_exceptions=True)
+            for poller in pollers:
+                await asyncio.to_thread(poller.close)
+            assert 10 <= reads <= 50  # 15 to 30, on a busy machine
+            assert 1 <= swaps <= 3
 
     asyncio.run(body())
 

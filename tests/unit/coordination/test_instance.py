@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Collection, Coroutine, KeysView
 from dataclasses import replace
 from typing import Any
 
@@ -22,11 +22,13 @@ from onepoller.coordination.instance import Instance
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.stores.memory import MemorySession, MemoryStore
-from onepoller.coordination.stores.seam import Batch, Session, Swapped
+from onepoller.coordination.stores.seam import Batch, Session, Snapshot, Swapped
 from onepoller.coordination.wire import Delivered, Manners, OnCancel, Refused, Request
 from onepoller.testing.virtual import LoopRunner, run_virtual
 
 BOT = BotId(42)
+RTT = 0.01
+"""Seconds from a question to its answer, where a store is far away."""
 PTB = Manners(on_cancel=OnCancel.STOPPING, fetches_ahead=True)
 
 
@@ -406,6 +408,123 @@ def test_a_handover_whose_write_is_not_answered_is_tried_again(*, was_done: bool
         assert (world.pollers(), a.role(), b.role()) == (["b"], Role.STANDBY, Role.POLLING)
         assert a.instance.guards[BOT].grant is None
         assert len(wants) < 5
+
+    world_test(body)
+
+
+def test_a_takeover_that_finds_no_store_to_read_from_is_asked_for_again() -> None:
+    """The holder has ended nothing yet, and looks again."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(3)
+        read, failures = world.store.read, [StoreUnavailable("the store does not answer")]
+
+        async def broken(bots: Collection[BotId] | None = None) -> Snapshot:
+            if failures and isinstance(bots, KeysView):  # those that are to be handed over
+                raise failures.pop()
+            return await read(bots)
+
+        world.store.read = broken  # type: ignore[method-assign]
+        b = Process(world, "b", start="takeover")
+        await asyncio.sleep(3)
+
+        assert failures == []
+        assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
+
+    world_test(body)
+
+
+def far_away(world: World) -> list[tuple[float, str]]:
+    """As a store on a server that answers after 10 ms; when each read and swap was asked for."""
+    asked: list[tuple[float, str]] = []
+    read, swap = world.store.read, world.store.swap
+
+    async def slow_read(bots: Collection[BotId] | None = None) -> Snapshot:
+        asked.append((world.now(), "read"))
+        await asyncio.sleep(RTT / 2)
+        snapshot = await read(bots)
+        await asyncio.sleep(RTT / 2)
+        return snapshot
+
+    async def slow_swap(session: Session, batch: Batch) -> Swapped:
+        asked.append((world.now(), "swap"))
+        await asyncio.sleep(RTT / 2)
+        swapped = await swap(session, batch)
+        await asyncio.sleep(RTT / 2)
+        return swapped
+
+    world.store.read = slow_read  # type: ignore[method-assign]  # that is the point
+    world.store.swap = slow_swap  # type: ignore[method-assign]  # as above
+    return asked
+
+
+async def no_poll_open(world: World, seconds: float) -> float:
+    """For how long of these seconds nobody polled, looked at each millisecond."""
+    without = 0
+    for _ in range(round(seconds / 0.001)):
+        await asyncio.sleep(0.001)
+        without += not world.pollers()
+    return without * 0.001
+
+
+def test_a_handover_reads_who_waits_before_it_ends_the_poll() -> None:
+    """Then the bot waits for the holder's write, half a round trip, the heir's read and its write."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(5)
+        far_away(world)
+        a.instance.hand_over(None)
+        gap = await no_poll_open(world, 1.0)
+
+        assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
+        assert gap == pytest.approx(2.5 * RTT, abs=0.003)
+
+    world_test(body)
+
+
+def test_who_has_handed_over_leaves_the_store_to_its_heir() -> None:
+    """Nothing of its own is asked there before the heir may have the claim."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a")
+        await asyncio.sleep(1)
+        Process(world, "b")
+        await asyncio.sleep(5)
+        asked = far_away(world)
+        began = world.now()
+        a.instance.hand_over(None)
+        await asyncio.sleep(1)
+
+        # The holder reads and writes, the heir reads and writes.
+        assert [what for at, what in asked if at < began + 5 * RTT] == ["read", "swap", "read", "swap"]
+
+    world_test(body)
+
+
+def test_a_handover_that_waited_for_its_framework_looks_again_who_waits() -> None:
+    """What it saw before is old by then: who was next has died meanwhile."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", handler=2.0)
+        await asyncio.sleep(1)
+        b = Process(world, "b")
+        await asyncio.sleep(1)
+        c = Process(world, "c")
+        await asyncio.sleep(5)
+        world.telegram.push(7)
+        await asyncio.sleep(0.1)  # the framework has it, and comes back in two seconds
+        a.instance.hand_over(None)
+        await asyncio.sleep(0.5)
+        b.die()
+        await world.until(lambda: c.role() is Role.POLLING)
+
+        (handed,) = [seen for seen in a.of(events.ClaimChanged) if seen.event is ClaimEvent.HANDED_OVER]
+        assert handed.other is not None
+        assert handed.other.label == "c"
 
     world_test(body)
 

@@ -9,18 +9,21 @@ import shutil
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import AsyncGenerator, Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
+from typing import cast
 
 import pytest
 
 from onepoller.coordination.errors import StoreUnavailable
-from onepoller.coordination.identity import SessionId, new_session_id
+from onepoller.coordination.identity import Identity, SessionId, new_session_id
 from onepoller.coordination.stores import choice
 from onepoller.coordination.stores.engine.same_host import SameHostStore
 from onepoller.coordination.stores.engine.witness import KEPT, Witnesses
 from onepoller.coordination.stores.file import flock
+from onepoller.coordination.stores.file.hearing import has_inotify
 from onepoller.coordination.stores.file.places import Places
 from onepoller.coordination.stores.seam import Change, Liveness, Session, Store
 from onepoller.testing.store_contract import StoreContract
@@ -79,6 +82,7 @@ class Host:
         self.server = Server()
         self.directory = directory
         self.boot_id = boot_id
+        self._stores: list[SameHostStore] = []
 
     @property
     def witnesses(self) -> Witnesses:
@@ -88,13 +92,21 @@ class Host:
     async def peer(self) -> Peer:
         """One more process, with a session."""
         store = SameHostStore(Client(self.server), self.witnesses, slow_look=NEVER)
+        self._stores.append(store)
         return Peer(store=store, session=await store.open(identity()))
+
+    def close(self) -> None:
+        """What the kernel does when its processes end."""
+        for store in self._stores:
+            store._close_ear()
 
 
 @pytest.fixture
-def host(tmp_path: Path) -> Host:
+def host(tmp_path: Path) -> Iterator[Host]:
     """Give a host."""
-    return Host(tmp_path)
+    host = Host(tmp_path)
+    yield host
+    host.close()
 
 
 def store_of(peer: Peer) -> SameHostStore:
@@ -198,6 +210,50 @@ def test_who_says_goodbye_leaves_no_file(host: Host) -> None:
         assert [file.name for file in host.witnesses.directory.iterdir()] == [peer.id]
         await peer.store.close(peer.session)
         assert list(host.witnesses.directory.iterdir()) == []
+
+    asyncio.run(body())
+
+
+class Connected(Client):
+    """A client that has a connection from its first session on."""
+
+    connection = -1
+
+    async def open(self, identity: Identity) -> Session:
+        """Connect."""
+        self.connection = os.open(os.devnull, os.O_RDONLY)
+        return await super().open(identity)
+
+
+@pytest.mark.skipif(not has_inotify(), reason="there is no inotify")
+def test_the_watch_on_the_directory_is_opened_before_the_connection(host: Host) -> None:
+    """The kernel closes a dead process's files from the highest down, and a watch takes it 10 ms."""
+
+    def watches() -> set[int]:
+        return {int(link.name) for link in Path("/proc/self/fd").iterdir() if is_watch(link)}
+
+    def is_watch(link: Path) -> bool:
+        with suppress(OSError):  # the descriptor that lists them is closed by now
+            return str(link.readlink()) == "anon_inode:inotify"
+        return False
+
+    async def body() -> None:
+        before = watches()
+        client = Connected(host.server)
+        store = SameHostStore(client, host.witnesses, slow_look=NEVER)
+        session = await store.open(identity())
+        watching = cast("AsyncGenerator[Change, None]", store.watch(session))
+        asking = asyncio.ensure_future(anext(watching))
+        await asyncio.wait({asking}, timeout=0.1)
+        (ear,) = watches() - before
+        asking.cancel()
+        await asyncio.wait({asking})
+        await watching.aclose()
+        await store.close(session)
+        os.close(client.connection)
+
+        assert ear < client.connection
+        assert watches() == before
 
     asyncio.run(body())
 
