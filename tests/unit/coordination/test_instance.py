@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import random
-from collections.abc import Callable, Collection, Coroutine, KeysView
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import replace
 from typing import Any
 
@@ -408,29 +408,6 @@ def test_a_handover_whose_write_is_not_answered_is_tried_again(*, was_done: bool
         assert (world.pollers(), a.role(), b.role()) == (["b"], Role.STANDBY, Role.POLLING)
         assert a.instance.guards[BOT].grant is None
         assert len(wants) < 5
-
-    world_test(body)
-
-
-def test_a_takeover_that_finds_no_store_to_read_from_is_asked_for_again() -> None:
-    """The holder has ended nothing yet, and looks again."""
-
-    async def body(world: World) -> None:
-        a = Process(world, "a")
-        await asyncio.sleep(3)
-        read, failures = world.store.read, [StoreUnavailable("the store does not answer")]
-
-        async def broken(bots: Collection[BotId] | None = None) -> Snapshot:
-            if failures and isinstance(bots, KeysView):  # those that are to be handed over
-                raise failures.pop()
-            return await read(bots)
-
-        world.store.read = broken  # type: ignore[method-assign]
-        b = Process(world, "b", start="takeover")
-        await asyncio.sleep(3)
-
-        assert failures == []
-        assert (a.role(), b.role()) == (Role.STANDBY, Role.POLLING)
 
     world_test(body)
 
