@@ -99,9 +99,10 @@ def _called(state: State, _: Called, __: float, ___: Policy) -> Decision:
 
 def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decision:
     open_episode = state.episode
-    state = State(
-        role=Role.POLLING, term=taken.term, taken_at=now, unclean=not taken.clean, passes=state.passes
-    )
+    # Who hands a bot over closes its poll's connection, but the server keeps that poll: one that refuses
+    # newcomers refuses us for it. In the middle of a fight a 409 is rather the rival's.
+    haunted = not taken.clean or (taken.cause is Cause.HANDED_OVER and taken.episode is None)
+    state = State(role=Role.POLLING, term=taken.term, taken_at=now, unclean=haunted, passes=state.passes)
     if policy.on_rival is OnRival.AUTO:
         state = tenure.arrived(state, taken, now)
     inherited = taken.episode

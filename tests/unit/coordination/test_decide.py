@@ -105,6 +105,23 @@ def test_a_taken_claim_is_polled() -> None:
     assert (state.role, state.term, state.taken_at, state.unclean) == (Role.POLLING, 8, 5.0, True)
 
 
+@pytest.mark.parametrize(
+    ("cause", "episode", "expected"),
+    [
+        pytest.param(Cause.HANDED_OVER, None, True, id="a holder that closed its poll's connection"),
+        pytest.param(Cause.FREE, None, False, id="nobody"),
+        pytest.param(
+            Cause.HANDED_OVER, Episode(kind=Kind.RIVAL, since=0.0), False, id="one in the middle of a fight"
+        ),
+    ],
+)
+def test_whose_ghost_may_be_about(cause: Cause, episode: Episode | None, *, expected: bool) -> None:
+    """The server keeps the poll of who has handed a bot over; a fight is gone on with."""
+    taken = ClaimTaken(term=Term(8), cause=cause, episode=episode)
+
+    assert decide(State(), taken, 5.0, HOLD).state.unclean is expected
+
+
 def test_an_open_episode_goes_on_with_the_successor() -> None:
     """The claim carries the episode: the successor is contended from its start."""
     episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7)
