@@ -193,6 +193,7 @@ def _block(state: State, kind: Kind, now: float, *, conflicts: int) -> Decision:
 
 def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
     quick = state.quick_conflicts + 1 if met.elapsed < QUICK else 0
+    state = tenure.answered(state, met.elapsed, now)
     told = episodes.signed(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met.kind, now)
     holding = _holding(told.state, met.jitter, now, policy)
     if holding is None:

@@ -319,6 +319,15 @@ def test_on_trial_the_first_409_means_standby() -> None:
     assert [type(a) for a in decision.actions] == [TellEpisodeOpened, TellStoodBy, Watch]
 
 
+def test_the_seconds_until_the_409_count_for_the_trial() -> None:
+    """Who has had calls open for 8 s is established, however the last of them ends."""
+    tried = replace(POLLING, trial=4.7)
+
+    assert decide(tried, rival(3.2), 10.0, AUTO).state.yielding
+    decision = decide(tried, rival(3.4), 10.0, AUTO)
+    assert (decision.state.yielding, decision.state.established_at) == (False, 10.0)
+
+
 def test_an_established_poller_answers_a_409_as_hold_does() -> None:
     """The incumbent holds: it polls again at once, and renews 1.5 s later."""
     decision = decide(ESTABLISHED, rival(), 0.0, AUTO)
