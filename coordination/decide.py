@@ -138,7 +138,7 @@ def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
     return Decision(state=state, actions=(*tell, AwaitClaim()))
 
 
-def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision:
+def _answered(state: State, answer: Answered, now: float, policy: Policy) -> Decision:
     state = tenure.answered(state, answer.elapsed, now)
     parked = max(state.longest_park, answer.elapsed) if state.unclean else state.longest_park
     recovered = state.quick_conflicts or state.passes or state.failing_since is not None
@@ -146,7 +146,7 @@ def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision
         state = replace(state, longest_park=parked, quick_conflicts=0, failing_since=None, passes=0)
     if state.episode is None:
         return Decision(state=state, actions=_HAND_ON)  # the hot path
-    quiet = episodes.once_quiet(state, now)
+    quiet = _time_passed(state, TimePassed(), now, policy)
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
 
 
@@ -303,8 +303,10 @@ def _handover_failed(state: State, _: HandoverFailed, __: float, ___: Policy) ->
     return Decision(state=replace(state, role=role))
 
 
-def _time_passed(state: State, _: TimePassed, now: float, __: Policy) -> Decision:
-    return episodes.once_quiet(state, now)
+def _time_passed(state: State, _: TimePassed, now: float, policy: Policy) -> Decision:
+    for_good = policy.on_rival is OnRival.HOLD
+    longer = episodes.LONGER_THAN_A_BACK_OFF if for_good else episodes.LONGER
+    return episodes.once_quiet(state, now, longer=longer)
 
 
 def _hand_on(state: State, _: Happening, __: float, ___: Policy) -> Decision:

@@ -217,8 +217,8 @@ def test_a_slow_rival_is_given_its_own_rhythm() -> None:
     state = decide(POLLING, rival(), 10.0, HOLD).state
     state = decide(state, rival(), 40.0, HOLD).state
 
-    assert decide(state, TimePassed(), 84.0, HOLD).state.episode is not None
-    assert decide(state, TimePassed(), 85.0, HOLD).state.episode is None
+    assert decide(state, TimePassed(), 129.9, HOLD).state.episode is not None
+    assert decide(state, TimePassed(), 130.0, HOLD).state.episode is None
 
 
 def test_a_peers_conflict_means_standby_at_once() -> None:
@@ -371,6 +371,29 @@ def test_an_established_poller_stands_by_once_it_has_insisted_for_its_tenure() -
 
     assert not decide(fighting, rival(), 102.9, AUTO).state.yielding
     assert decide(fighting, rival(), 103.0, AUTO).state.yielding
+
+
+@pytest.mark.parametrize(
+    ("policy", "pauses", "conflicts"),
+    [
+        pytest.param(HOLD, [2.0**n for n in range(6)], 7, id="telebot"),
+        pytest.param(HOLD, [1.5**n for n in range(9)], 10, id="PTB"),
+        pytest.param(AUTO, [2.0**n for n in range(6)], 1, id="who insists for a time draws that anew"),
+    ],
+)
+def test_how_many_409s_the_last_episode_of_a_fight_with_a_back_off_has(
+    policy: Policy, pauses: list[float], conflicts: int
+) -> None:
+    """Each pause is longer than the one before, and each 409 is held for 3 s."""
+    state, now = ESTABLISHED, 0.0
+    for pause in [0.0, *pauses]:
+        for _ in range(int(pause + 3.0)):
+            now += 1.0
+            state = decide(state, TimePassed(), now, policy).state
+        state = decide(state, rival(), now, policy).state
+
+    assert state.episode is not None
+    assert state.episode.conflicts == conflicts
 
 
 @pytest.mark.parametrize("policy", [HOLD, YIELD, Policy(on_rival=OnRival.EXIT)])
