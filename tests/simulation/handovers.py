@@ -134,8 +134,9 @@ def no_conflict_of_our_own(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         return
     struck = (*stage.spoiled, *stage.storeless)
     for row in conflicts(rows):
-        was_struck = any(start <= row.arrived_at <= end + AFTERMATH for _, start, end in struck)
-        is_ghost = stage.world.closed_at.get(row.connection, math.inf) <= (row.ended_at or 0.0)
+        ended = row.ended_at or 0.0
+        was_struck = any(start <= ended and row.arrived_at <= end + AFTERMATH for _, start, end in struck)
+        is_ghost = stage.world.closed_at.get(row.connection, math.inf) <= ended
         if row.tag == "G" and row.timeout and not (was_struck or is_ghost):
             yield f"{row.poller} saw a 409 at {row.ended_at:.3f} s, and nobody else was there"
     for at, name, what in stage.world.notes:
