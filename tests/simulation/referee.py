@@ -168,7 +168,20 @@ def pollers(stage: Stage, rows: Sequence[Row], start: float, end: float) -> set[
             seconds = min(_ended(stage, row), end) - max(row.arrived_at, start)
             place = place_of[row.poller]
             open_for[place] = open_for.get(place, 0.0) + max(seconds, 0.0)
-    return {place for place, seconds in open_for.items() if seconds > UNDONE}
+    return {place for place, seconds in open_for.items() if seconds > UNDONE} or _given_most(
+        stage, start, end
+    )
+
+
+def _given_most(stage: Stage, start: float, end: float) -> set[int]:
+    """Who is so busy that none of its polls is open for long was given what came, most of it."""
+    given: dict[int, int] = {}
+    for life in stage.lives:
+        batches = sum(start <= taken.at <= end for taken in life.taken)
+        if batches:
+            place = stage.stores.index(life.store)
+            given[place] = given.get(place, 0) + batches
+    return {max(given, key=lambda place: given[place])} if given else set()
 
 
 def _ended(stage: Stage, row: Row) -> float:
