@@ -46,7 +46,7 @@ class Sighting:
     term_age: float = 0.0
     """Seconds since our term began."""
     unclean: bool = False
-    """The predecessor in our store did not end its poll."""
+    """The predecessor in our store did not end its poll, or closed its connection to hand the bot over."""
     longest_park: float = 0.0
     """The longest that an earlier call of this term was parked, in seconds."""
 

@@ -98,9 +98,10 @@ def _called(state: State, _: Called, __: float, ___: Policy) -> Decision:
 
 def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decision:
     open_episode = state.episode
-    state = State(
-        role=Role.POLLING, term=taken.term, taken_at=now, unclean=not taken.clean, passes=state.passes
-    )
+    # Who hands a bot over closes its poll's connection, but the server keeps that poll: one that refuses
+    # newcomers refuses us for it. In the middle of a fight a 409 is rather the rival's.
+    haunted = not taken.clean or (taken.cause is Cause.HANDED_OVER and taken.episode is None)
+    state = State(role=Role.POLLING, term=taken.term, taken_at=now, unclean=haunted, passes=state.passes)
     if policy.on_rival is OnRival.AUTO:
         state = tenure.arrived(state, taken, now)
     inherited = taken.episode
@@ -136,7 +137,7 @@ def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
     return Decision(state=state, actions=(*tell, AwaitClaim()))
 
 
-def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision:
+def _answered(state: State, answer: Answered, now: float, policy: Policy) -> Decision:
     state = tenure.answered(state, answer.elapsed, now)
     parked = max(state.longest_park, answer.elapsed) if state.unclean else state.longest_park
     recovered = state.quick_conflicts or state.passes or state.failing_since is not None
@@ -144,7 +145,7 @@ def _answered(state: State, answer: Answered, now: float, _: Policy) -> Decision
         state = replace(state, longest_park=parked, quick_conflicts=0, failing_since=None, passes=0)
     if state.episode is None:
         return Decision(state=state, actions=_HAND_ON)  # the hot path
-    quiet = episodes.once_quiet(state, now)
+    quiet = _time_passed(state, TimePassed(), now, policy)
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
 
 
@@ -189,6 +190,7 @@ def _block(state: State, kind: Kind, now: float, *, conflicts: int) -> Decision:
 
 def _contend(state: State, met: ConflictMet, now: float, policy: Policy) -> Decision:
     quick = state.quick_conflicts + 1 if met.elapsed < QUICK else 0
+    state = tenure.answered(state, met.elapsed, now)
     told = episodes.signed(replace(state, role=Role.CONTENDED, quick_conflicts=quick), met.kind, now)
     holding = _holding(told.state, met.jitter, now, policy)
     if holding is None:
@@ -298,8 +300,10 @@ def _handover_failed(state: State, _: HandoverFailed, __: float, ___: Policy) ->
     return Decision(state=replace(state, role=role))
 
 
-def _time_passed(state: State, _: TimePassed, now: float, __: Policy) -> Decision:
-    return episodes.once_quiet(state, now)
+def _time_passed(state: State, _: TimePassed, now: float, policy: Policy) -> Decision:
+    for_good = policy.on_rival is OnRival.HOLD
+    longer = episodes.LONGER_THAN_A_BACK_OFF if for_good else episodes.LONGER
+    return episodes.once_quiet(state, now, longer=longer)
 
 
 def _hand_on(state: State, _: Happening, __: float, ___: Policy) -> Decision:

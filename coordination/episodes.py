@@ -21,6 +21,11 @@ from onepoller.coordination.situation import (
 QUIET_AT_LEAST = 10.0
 QUIET_AT_MOST = 90.0
 """How long an episode must be quiet to end; PTB and telebot come back after 30 and 60 s at most."""
+LONGER = 1.5
+"""So many times the rival's longest gap an episode must be quiet."""
+LONGER_THAN_A_BACK_OFF = 3.0
+"""The same for who holds for good: pauses double at most, and a 409 may be held for 3 s. Who insists for a
+time cannot wait so long: the probes of several hosts would become one fight, and use that time up."""
 
 
 def signed(state: State, kind: Kind, now: float, *, conflicts: int = 1) -> Decision:
@@ -45,12 +50,12 @@ def closed(state: State, resolution: str) -> Decision:
     return Decision(state=replace(state, episode=None, insist_until=None), actions=(told,))
 
 
-def once_quiet(state: State, now: float) -> Decision:
+def once_quiet(state: State, now: float, *, longer: float = LONGER) -> Decision:
     """End a rival's episode when it has been quiet for long enough (hysteresis); not while we stand by."""
     episode = state.episode
     if state.role is not Role.CONTENDED or state.yielding or episode is None:
         return Decision(state=state)
-    needed = min(max(QUIET_AT_LEAST, 1.5 * episode.longest_gap), QUIET_AT_MOST)
+    needed = min(max(QUIET_AT_LEAST, longer * episode.longest_gap), QUIET_AT_MOST)
     if now - episode.last < needed:
         return Decision(state=state)
     return closed(replace(state, role=Role.POLLING), "rival_gone")

@@ -48,7 +48,7 @@ class Incumbency:
         return math.inf if self._polled_at is None else self._clocks.boot() - self._polled_at
 
     def heard(self) -> None:
-        """Telegram has answered a peek or a probe, or the claim is ours."""
+        """Telegram has answered a peek or a probe, or for a ghost, or the claim is ours."""
         self._heard_at = self._clocks.boot()
 
     def answered(self) -> None:

@@ -31,6 +31,10 @@ class Offsets:
     floor: Offset | None = None
     """What the former holder's framework had acknowledged; until our first non-empty batch."""
     _next_id: int = 0
+    _start: Offset | None = None
+    """What the store knew when our term began."""
+    _before: int = 0
+    """What our framework had acknowledged until then: others may have come further since."""
 
     def called(self, offset: int) -> None:
         """The framework asks from here on."""
@@ -55,7 +59,8 @@ class Offsets:
 
     def start_term(self, floor: Offset | None) -> None:
         """A new term: others may have polled since; only the store's offset tells how far they came."""
-        self.floor = floor
+        self.floor = self._start = floor
+        self._before = self.acknowledged
         self._next_id = floor.value if floor is not None else 0
         if floor is not None:
             self.accepted = max(self.accepted, floor.value)
@@ -101,10 +106,11 @@ class Offsets:
         return self.delivered > 0
 
     def to_hand_over(self, *, api_root: str, now: float) -> Offset | None:
-        """What a successor may start from."""
-        if self.acknowledged <= 0:
-            return self.floor
+        """What a successor may start from: nothing where neither the store nor this term shows it."""
+        known = self.floor or self._start
+        if self.acknowledged <= self._before:
+            return known
         value = self.acknowledged
-        if self.floor is not None and self.floor.api_root == api_root:
-            value = max(value, self.floor.value)
+        if known is not None and known.api_root == api_root:
+            value = max(value, known.value)
         return Offset(value=value, api_root=api_root, at=now)

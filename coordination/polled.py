@@ -22,7 +22,6 @@ SHORTEST_LIFE = 30.0
 def refused(guard: Guard, end: Refused, elapsed: float) -> Action:
     """A poll or a peek was answered with an error: what the call does next."""
     if end.status == 409:
-        guard.incumbency.answered()
         return conflict_met(guard, end.text, elapsed)
     if end.status == 401:
         guard.emit(events.TokenRefused(bot_id=guard.bot_id))
@@ -45,6 +44,10 @@ def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
             longest_park=guard.state.longest_park,
         )
     )
+    if kind is conflict.Kind.GHOST:
+        guard.incumbency.heard()  # what was taken meanwhile is no news: we have not polled yet
+    else:
+        guard.incumbency.answered()
     guard.conflicts += 1
     guard.chronicle.text = text
     guard.emit(events.ConflictSeen(bot_id=guard.bot_id, kind=kind, seconds=elapsed))

@@ -6,9 +6,10 @@ changed or gone: somebody polls. The same one to the end: nobody takes what wait
 
 *Before polling* that is all: an empty queue at once says that nobody stands in the way, or that whoever does
 is parked, and answers our first poll. *Standing by* one asks getWebhookInfo every 3 s, read-only, and peeks
-only where updates wait: an empty queue then says that somebody takes them. Every 40 to 80 s one *probe*: a
-long poll with such an offset; a 409 says that somebody is there (it costs the rival at most one hidden 409),
-8 s in all without one that nobody is. A webhook that shows meanwhile, or a token that is refused, ends it.
+only where updates wait: an empty queue then says that somebody takes them. Where that was not seen for 40 to
+80 s one *probe*: a long poll with such an offset; a 409 says that somebody is there (it costs the rival at
+most one hidden 409), 8 s in all without one that nobody is. A webhook that shows meanwhile, or a token that
+is refused, ends it.
 
 Many bots of one process look more slowly, all of it by the same factor, the *crowd*.
 """
@@ -122,6 +123,8 @@ class RivalWatch:
     _waiting: int = 0
     """How many updates waited when we last asked."""
     _unanswered: int = 0
+    _seen_at: float = -math.inf
+    """When we last saw that somebody takes what comes."""
     _longest: float = 0.0
     """The most time that a call of the framework has had left."""
     _is_put_off: bool = False
@@ -136,8 +139,11 @@ class RivalWatch:
         now = around.monotonic()
         if self.next_ask is None:
             self.next_ask = now + ASK_EVERY * crowd
-            self.next_probe = self.next_probe or self._pause(around, crowd)
+            self.next_probe = self.next_probe or now + self._pause(around, crowd)
         self._longest = max(self._longest, deadline - now)
+        if now >= self.next_probe and now - self._seen_at < PROBE_BETWEEN[0] * crowd:
+            # Who takes what comes is there: a probe would tell us nothing, and cost it a 409.
+            self.next_probe = self._seen_at + self._pause(around, crowd)
         if now >= self.next_probe and self._is_cut(deadline - now):
             self._is_put_off = True
             self.next_probe = deadline + around.chance() * (self._longest - PIECE)
@@ -169,7 +175,7 @@ class RivalWatch:
         self._unanswered = 0
         waiting = int(info.get("pending_update_count", 0))
         if waiting < self._waiting:
-            self.unopposed = 0.0  # somebody takes them
+            self._saw_it_take(around.monotonic())
         if waiting > 0:
             self.peeks, self.next_ask = Peeks(), 0.0
         self._waiting = waiting
@@ -190,8 +196,15 @@ class RivalWatch:
             self.next_ask = peeks.due
             return None
         self.peeks, self.next_ask = None, now + ASK_EVERY * crowd
-        # An empty queue, where updates waited a moment ago, says that somebody takes them.
-        return Verdict.FREE if verdict is Verdict.FREE and first else None
+        if verdict is Verdict.FREE and first:
+            return verdict
+        if verdict is Verdict.SEEN or self._waiting:
+            # An empty queue, where updates waited a moment ago, says that somebody takes them.
+            self._saw_it_take(now)
+        return None
+
+    def _saw_it_take(self, now: float) -> None:
+        self._seen_at, self.unopposed = now, 0.0
 
     def _probe(
         self, around: Surroundings, deadline: float, crowd: float
@@ -208,12 +221,12 @@ class RivalWatch:
         if isinstance(end, Delivered) and self.peeks is None:
             self.peeks, self.next_ask = Peeks(), 0.0
         self.unopposed = 0.0
-        self.next_probe = self._pause(around, crowd)
+        self.next_probe = around.monotonic() + self._pause(around, crowd)
         return end if _is_news(end) else None
 
     def _pause(self, around: Surroundings, crowd: float) -> float:
         low, high = PROBE_BETWEEN
-        return around.monotonic() + crowd * (low + (high - low) * around.chance())
+        return crowd * (low + (high - low) * around.chance())
 
 
 def _is_news(end: object) -> TypeGuard[Refused]:

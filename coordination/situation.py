@@ -37,7 +37,7 @@ class State:
     """The term that we hold; None without the claim."""
     taken_at: float = 0.0
     unclean: bool = False
-    """The predecessor did not end its poll: its ghost may answer us with a 409."""
+    """The predecessor's poll may not have ended at the server: its ghost may answer us with a 409."""
     longest_park: float = 0.0
     quick_conflicts: int = 0
     """409s in a row that came in under half a second."""

@@ -91,7 +91,7 @@ def tenure(state: State, now: float) -> float | None:
 
 
 def answered(state: State, elapsed: float, now: float) -> State:
-    """A poll was answered 200: the trial goes on, or is over. The same state where nothing changes."""
+    """A poll was open for so long: the trial goes on, or is over. The same state where nothing changes."""
     if state.look_at < math.inf:
         if elapsed >= PARKED:
             state = replace(state, look_at=math.inf)

@@ -27,6 +27,9 @@ def main() -> int:
     """Run; the exit code is 1 where a promise was broken."""
     parser = argparse.ArgumentParser(prog="python -m tests.simulation", description=__doc__)
     parser.add_argument("--seeds", type=int, default=1000, help="how many runs, over all that is chosen")
+    parser.add_argument(
+        "--first", type=int, default=0, help="the seed of the first of them: others than usual"
+    )
     parser.add_argument("--seed", type=int, help="one run, shown as a timeline")
     parser.add_argument("--scenario", choices=SCENARIOS, default="")
     parser.add_argument("--policy", choices=POLICIES, default="")
@@ -46,7 +49,13 @@ def main() -> int:
 def _many(chosen: argparse.Namespace) -> int:
     console = Console(width=max(Console().width, 190))
     started = time.monotonic()
-    wanted = keys(chosen.seeds, scenario=chosen.scenario, policy=chosen.policy, model=chosen.model)
+    wanted = keys(
+        chosen.seeds,
+        first=chosen.first,
+        scenario=chosen.scenario,
+        policy=chosen.policy,
+        model=chosen.model,
+    )
     if not wanted:
         console.print("No scenario is played with this policy.")
         return 2

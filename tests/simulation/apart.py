@@ -109,6 +109,7 @@ def _kill_poller(stage: Stage, back_after: float) -> None:
 
 def _back(stage: Stage, life: Process) -> None:
     stage.process(life.store)
+    stage.newcomer_at = max(stage.newcomer_at, stage.world.now)
     if stage.policy == "auto":
         _excuse_death(stage)  # it may undo the trial of the one that came in between
 

@@ -12,7 +12,7 @@ from tests.simulation.stage import Stage
 MOST_REQUESTS = 200
 """A minute, of one process, not counting those that brought updates."""
 DEAF_SLACK = 2.0
-"""Between two polls lie two messages, a handler, and at a change of hands a few operations of the store."""
+"""Between two polls lie two messages, and at a change of hands a few operations of the store."""
 LOOK = 2.0
 """`auto` may look between two polls (its peeks are 2.5 s apart); its probes evict an incumbent, whose 409 may
 be held for 3 s."""
@@ -122,6 +122,7 @@ def _defects(stage: Stage, _: Sequence[Row]) -> Iterator[str]:
 def deaf(stage: Stage, rows: Sequence[Row]) -> list[Span]:
     """When nobody polled for longer than a cause excuses."""
     excused = [(excuse.start, excuse.end) for excuse in stage.excuses]
+    excused += [span for life in stage.lives for span in life.handled]
     slack = DEAF_SLACK + (LOOK if stage.policy == "auto" else 0.0)
     spans = []
     for gap in silences(stage, rows):

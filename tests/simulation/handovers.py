@@ -134,8 +134,9 @@ def no_conflict_of_our_own(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         return
     struck = (*stage.spoiled, *stage.storeless)
     for row in conflicts(rows):
-        was_struck = any(start <= row.arrived_at <= end + AFTERMATH for _, start, end in struck)
-        is_ghost = stage.world.closed_at.get(row.connection, math.inf) <= (row.ended_at or 0.0)
+        ended = row.ended_at or 0.0
+        was_struck = any(start <= ended and row.arrived_at <= end + AFTERMATH for _, start, end in struck)
+        is_ghost = stage.world.closed_at.get(row.connection, math.inf) <= ended
         if row.tag == "G" and row.timeout and not (was_struck or is_ghost):
             yield f"{row.poller} saw a 409 at {row.ended_at:.3f} s, and nobody else was there"
     for at, name, what in stage.world.notes:
@@ -144,17 +145,18 @@ def no_conflict_of_our_own(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
 
 
 def _ghosts(stage: Stage) -> Iterator[str]:
-    """A server that refuses newcomers tells a successor of its dead predecessor's poll: that is no rival."""
+    """A server that refuses newcomers tells a successor of its predecessor's poll: that is no rival."""
     if stage.spoiled or stage.storeless:
         return  # who was frozen, or whose clock gave up its own poll, has left a ghost of its own
-    died: dict[str, float] = {}
+    left = (events.Cause.DIED, events.Cause.HANDED_OVER)
+    followed: dict[str, float] = {}
     for at, name, what in stage.world.notes:
         if isinstance(what, events.ClaimChanged) and what.event is events.ClaimEvent.TAKEN_OVER:
-            died[name] = at if what.cause is events.Cause.DIED else -math.inf
+            followed[name] = at if what.cause in left else -math.inf
         elif (
             isinstance(what, events.EpisodeOpened)
             and what.kind in RIVAL_KINDS
-            and at < died.get(name, -math.inf) + 50
+            and at < followed.get(name, -math.inf) + 50
         ):
             yield f"{name} took its predecessor's ghost for a rival at {at:.3f} s"
 

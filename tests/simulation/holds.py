@@ -32,7 +32,9 @@ def answers_at_once(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         notes = _Notes(stage, life)
         quick: float = 0
         for row, after in itertools.pairwise(_polls(rows, life)):
-            if row.how != "conflict" or row.ended_at is None:
+            if row.is_ghost or row.ended_at is None:
+                continue  # a poll that we end ourselves, as to send it anew, is no answer
+            if row.how != "conflict":
                 quick = 0 if row.how in {"updates", "empty"} else quick
                 continue
             elapsed = (row.ended_at - row.arrived_at) * life.machine.rate

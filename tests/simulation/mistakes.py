@@ -341,8 +341,7 @@ MISTAKES = (
         owner=rivals,
         attribute="PROBE_BETWEEN",
         wrong=(60.0, 60.0),
-        scenario="slow_rival",
-        policy="yield",
+        scenario="freezes_without_store",
     ),
     Mistake(
         name="no pause after any 409",

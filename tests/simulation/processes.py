@@ -204,6 +204,14 @@ class Process:
             if pause:
                 await asyncio.sleep(pause)
 
+    @property
+    def handled(self) -> list[tuple[float, float]]:
+        """When its framework, if it does so before it polls again, handled what it was given."""
+        if self.framework.manners.fetches_ahead:
+            return []
+        seconds = self._handling / self.machine.rate
+        return [(taken.at, taken.at + seconds) for taken in self.taken]
+
     def _handles(self) -> float:
         if self._dawdles is None:
             return self._handling

@@ -31,6 +31,8 @@ TRIAL = 6.0
 HELD = 8.0
 """3 s, a 409 that is held, and a poll in between."""
 WINDOW = 20.0
+REFUSED = 30
+"""So often a server refuses an incumbent before that takes it at its word."""
 Span = tuple[float, float]
 
 
@@ -95,8 +97,23 @@ def incumbents(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:
         after = pollers(
             stage, rows, at + NEWCOMER_GONE * stage.slow, at + NEWCOMER_GONE * stage.slow + WINDOW
         )
-        if len(before) == 1 and after != before:
+        if len(before) == 1 and after != before and not _was_refused(stage, rows, before, at):
             yield f"{_names(before)} had the bot at {at:.1f} s, and then {_names(after)}"
+
+
+def _was_refused(stage: Stage, rows: Sequence[Row], places: set[int], since: float) -> bool:
+    """Whether the server took the incumbent for the newcomer, whose poll came between two of its own.
+
+    Only one that refuses newcomers does, and it knows one by the other poll that is open.
+    """
+    names = {life.name for life in stage.lives if stage.stores.index(life.store) in places}
+    until = since + NEWCOMER_GONE * stage.slow + WINDOW
+    refused = [
+        row
+        for row in rows
+        if row.poller in names and since <= row.arrived_at <= until and row.evicted_at == row.arrived_at
+    ]
+    return len(refused) >= REFUSED
 
 
 def gives_in(stage: Stage, _: Sequence[Row]) -> Iterator[str]:
@@ -151,7 +168,20 @@ def pollers(stage: Stage, rows: Sequence[Row], start: float, end: float) -> set[
             seconds = min(_ended(stage, row), end) - max(row.arrived_at, start)
             place = place_of[row.poller]
             open_for[place] = open_for.get(place, 0.0) + max(seconds, 0.0)
-    return {place for place, seconds in open_for.items() if seconds > UNDONE}
+    return {place for place, seconds in open_for.items() if seconds > UNDONE} or _given_most(
+        stage, start, end
+    )
+
+
+def _given_most(stage: Stage, start: float, end: float) -> set[int]:
+    """Who is so busy that none of its polls is open for long was given what came, most of it."""
+    given: dict[int, int] = {}
+    for life in stage.lives:
+        batches = sum(start <= taken.at <= end for taken in life.taken)
+        if batches:
+            place = stage.stores.index(life.store)
+            given[place] = given.get(place, 0) + batches
+    return {max(given, key=lambda place: given[place])} if given else set()
 
 
 def _ended(stage: Stage, row: Row) -> float:

@@ -42,8 +42,8 @@ class Outcome:
     """Simulated."""
 
 
-def keys(count: int, *, scenario: str = "", policy: str = "", model: str = "") -> list[Key]:
-    """So many runs, spread evenly over what is asked for (empty: all there is)."""
+def keys(count: int, *, first: int = 0, scenario: str = "", policy: str = "", model: str = "") -> list[Key]:
+    """So many runs, spread evenly over what is asked for (empty: all there is), from the first seed on."""
     kinds = [
         (s, p, m)
         for s, played in SCENARIOS.items()
@@ -54,7 +54,7 @@ def keys(count: int, *, scenario: str = "", policy: str = "", model: str = "") -
         if model in {"", m}
     ]
     return [
-        Key(scenario=s, policy=p, model=m, seed=number // len(kinds))
+        Key(scenario=s, policy=p, model=m, seed=first + number // len(kinds))
         for number in range(count if kinds else 0)
         for s, p, m in (kinds[number % len(kinds)],)
     ]

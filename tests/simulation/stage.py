@@ -22,7 +22,7 @@ from tests.simulation.world import World
 MODELS: dict[str, Rules] = {"published": FAITHFUL, "newcomer_refused": NEWCOMER_REFUSED}
 LEASE = 10.0
 START_LOOK = 6.0
-"""`auto` looks so long whether somebody polls, when it starts without a predecessor in its store."""
+"""`auto` looks so long on its own clock, when it starts without a predecessor in its store."""
 GHOST = 45.0
 """A server that refuses newcomers refuses a successor too, while its predecessor's poll is parked there."""
 RESTART_AFTER = 5.0
@@ -96,7 +96,7 @@ class Stage:
         options.setdefault("on_rival", self.policy)
         life = Process(self.world, name, store, **options)
         self.lives.append(life)
-        self.excuse("start", START_LOOK if self.policy == "auto" else 1.0)
+        self.excuse("start", START_LOOK / min(1.0, life.machine.rate) if self.policy == "auto" else 1.0)
         if self.is_restarting:
             self.world.after(1.0, self._supervise, life)
         return life

@@ -83,7 +83,7 @@ def test_yield_leaves_all_to_the_rival(
 
     ours = leave_to_the_rival(telegram, foreign, messages=messages)
     assert {row.offset for row in ours} <= set(PEEKS)
-    assert [row for row in ours if row.update_ids and row.timeout] == []
+    assert [row for row in ours if row.confirmed] == []
     check_that_it_comes_back(telegram, bot)
     assert len(bot.handled) == 2
     assert counted(address, "onepoller_updates_missed_total") == messages
@@ -113,7 +113,10 @@ def test_a_newcomer_stands_by_until_the_rival_is_killed(
 
     leave_to_the_rival(telegram, foreign, messages=messages)
     assert "it was here before us, so I stand by until it is gone" in bot.log
-    assert (bot.handled, len(seen_conflicts(telegram.rows(), "a"))) == ([], 1)
+    seen = [
+        row for row in seen_conflicts(telegram.rows(), "a") if row.limit != 1
+    ]  # a probe asks for one update
+    assert (bot.handled, len(seen)) == ([], 1)
     check_that_it_comes_back(telegram, bot)
     assert len(bot.handled) == 1
 

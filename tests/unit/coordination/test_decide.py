@@ -105,6 +105,23 @@ def test_a_taken_claim_is_polled() -> None:
     assert (state.role, state.term, state.taken_at, state.unclean) == (Role.POLLING, 8, 5.0, True)
 
 
+@pytest.mark.parametrize(
+    ("cause", "episode", "expected"),
+    [
+        pytest.param(Cause.HANDED_OVER, None, True, id="a holder that closed its poll's connection"),
+        pytest.param(Cause.FREE, None, False, id="nobody"),
+        pytest.param(
+            Cause.HANDED_OVER, Episode(kind=Kind.RIVAL, since=0.0), False, id="one in the middle of a fight"
+        ),
+    ],
+)
+def test_whose_ghost_may_be_about(cause: Cause, episode: Episode | None, *, expected: bool) -> None:
+    """The server keeps the poll of who has handed a bot over; a fight is gone on with."""
+    taken = ClaimTaken(term=Term(8), cause=cause, episode=episode)
+
+    assert decide(State(), taken, 5.0, HOLD).state.unclean is expected
+
+
 def test_an_open_episode_goes_on_with_the_successor() -> None:
     """The claim carries the episode: the successor is contended from its start."""
     episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7)
@@ -200,8 +217,8 @@ def test_a_slow_rival_is_given_its_own_rhythm() -> None:
     state = decide(POLLING, rival(), 10.0, HOLD).state
     state = decide(state, rival(), 40.0, HOLD).state
 
-    assert decide(state, TimePassed(), 84.0, HOLD).state.episode is not None
-    assert decide(state, TimePassed(), 85.0, HOLD).state.episode is None
+    assert decide(state, TimePassed(), 129.9, HOLD).state.episode is not None
+    assert decide(state, TimePassed(), 130.0, HOLD).state.episode is None
 
 
 def test_a_peers_conflict_means_standby_at_once() -> None:
@@ -302,6 +319,15 @@ def test_on_trial_the_first_409_means_standby() -> None:
     assert [type(a) for a in decision.actions] == [TellEpisodeOpened, TellStoodBy, Watch]
 
 
+def test_the_seconds_until_the_409_count_for_the_trial() -> None:
+    """Who has had calls open for 8 s is established, however the last of them ends."""
+    tried = replace(POLLING, trial=4.7)
+
+    assert decide(tried, rival(3.2), 10.0, AUTO).state.yielding
+    decision = decide(tried, rival(3.4), 10.0, AUTO)
+    assert (decision.state.yielding, decision.state.established_at) == (False, 10.0)
+
+
 def test_an_established_poller_answers_a_409_as_hold_does() -> None:
     """The incumbent holds: it polls again at once, and renews 1.5 s later."""
     decision = decide(ESTABLISHED, rival(), 0.0, AUTO)
@@ -345,6 +371,29 @@ def test_an_established_poller_stands_by_once_it_has_insisted_for_its_tenure() -
 
     assert not decide(fighting, rival(), 102.9, AUTO).state.yielding
     assert decide(fighting, rival(), 103.0, AUTO).state.yielding
+
+
+@pytest.mark.parametrize(
+    ("policy", "pauses", "conflicts"),
+    [
+        pytest.param(HOLD, [2.0**n for n in range(6)], 7, id="telebot"),
+        pytest.param(HOLD, [1.5**n for n in range(9)], 10, id="PTB"),
+        pytest.param(AUTO, [2.0**n for n in range(6)], 1, id="who insists for a time draws that anew"),
+    ],
+)
+def test_how_many_409s_the_last_episode_of_a_fight_with_a_back_off_has(
+    policy: Policy, pauses: list[float], conflicts: int
+) -> None:
+    """Each pause is longer than the one before, and each 409 is held for 3 s."""
+    state, now = ESTABLISHED, 0.0
+    for pause in [0.0, *pauses]:
+        for _ in range(int(pause + 3.0)):
+            now += 1.0
+            state = decide(state, TimePassed(), now, policy).state
+        state = decide(state, rival(), now, policy).state
+
+    assert state.episode is not None
+    assert state.episode.conflicts == conflicts
 
 
 @pytest.mark.parametrize("policy", [HOLD, YIELD, Policy(on_rival=OnRival.EXIT)])

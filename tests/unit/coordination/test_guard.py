@@ -698,6 +698,29 @@ def test_a_gap_in_front_of_the_first_batch_is_no_sign_of_a_rival() -> None:
     assert bench.guard.state.role is Role.POLLING
 
 
+def test_a_gap_behind_the_409_of_a_ghost_is_no_sign_of_a_rival() -> None:
+    """A poll that was refused for our predecessor's is none."""
+    bench = Bench()
+    bench.grant(
+        claim=Claim(
+            bot_id=BOT,
+            term=Term(2),
+            clean=False,
+            offset=Offset(value=50, api_root="http://api", at=bench.now),
+        )
+    )
+    steps = bench.call()
+    next(steps)
+    steps.send(RIVAL)
+    bench.later(2.0)
+    steps.send(None)
+    result(steps, batch(53))
+
+    assert [e.kind for e in bench.of(events.ConflictSeen)] == [Kind.GHOST]
+    assert [e.missed for e in bench.of(events.UpdateGap)] == [3]
+    assert bench.guard.state.role is Role.POLLING
+
+
 def test_updates_that_come_again_are_told_and_are_no_sign_of_a_rival() -> None:
     """Telegram repeats what was not acknowledged, to a framework that was started again for instance."""
     bench = Bench()

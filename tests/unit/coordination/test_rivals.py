@@ -420,6 +420,32 @@ def test_updates_that_come_to_a_probe_are_looked_at() -> None:
     assert step.request.timeout == 0.0
 
 
+@pytest.mark.parametrize(("seen", "expected"), [((7, 8), 60.0), ((7, 7), 0.0), ((0,), 60.0)])
+def test_who_takes_what_comes_is_not_probed_for(seen: tuple[int, ...], expected: float) -> None:
+    """The next probe is due 40 to 80 s after that was last seen: an unseen death is told no later."""
+    watching = Watching()
+    watching.until(Ask, waiting(1))
+    for first in seen:
+        watching.until(SendPoll, batch(first) if first else batch())
+    then = watching.now
+    watching.now = watching.watch.next_probe = then + 39.9
+    next(watching.look())
+
+    assert watching.watch.next_probe == then + (expected or 39.9)
+
+
+def test_an_empty_queue_where_nothing_waited_shows_nobody() -> None:
+    """Telegram did not answer our questions, so we peeked."""
+    watching = Watching()
+    for _ in range(2):
+        watching.until(Ask, None)
+    watching.until(SendPoll, batch())
+    due = watching.now = watching.watch.next_probe = 30.0
+    next(watching.look())
+
+    assert watching.watch.next_probe == due
+
+
 def test_a_question_that_shows_fewer_updates_waiting_makes_the_probe_start_again() -> None:
     """Somebody took them meanwhile."""
     watching = Watching()

@@ -316,16 +316,19 @@ def test_a_poll_that_is_ended_by_us_was_a_trial_too(
     assert (standing and standing.tenure) == expected
 
 
-def test_a_409_that_ends_a_long_first_poll_meets_somebody_on_trial() -> None:
-    """Nobody else had parked until then, and now somebody has: the newcomer yields."""
+@pytest.mark.parametrize(("opened", "expected"), [(7.9, True), (8.1, False)])
+def test_a_409_that_ends_a_long_first_poll_meets_somebody_established(
+    opened: float, *, expected: bool
+) -> None:
+    """Nobody else had parked until then: whoever does now is the newcomer."""
     bench = newcomer()
     steps = bench.call(timeout=50.0)
     next(steps)
     steps.send(EMPTY)
-    bench.later(20.0)
+    bench.later(opened)
     steps.send(RIVAL)
 
-    assert bench.guard.state.yielding
+    assert bench.guard.state.yielding is expected
 
 
 @pytest.mark.parametrize(

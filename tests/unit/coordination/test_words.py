@@ -93,6 +93,29 @@ def test_what_the_framework_holds_is_unacknowledged_until_its_next_offset() -> N
     assert offsets.to_hand_over(api_root="r", now=5.0) == Offset(value=12, api_root="r", at=5.0)
 
 
+@pytest.mark.parametrize(
+    ("floor", "calls", "expected"),
+    [
+        pytest.param(None, (), None, id="nothing: others may have come further since"),
+        pytest.param(None, (15,), 15, id="what was acknowledged in this term"),
+        pytest.param(20, (), 20, id="what the store knew"),
+        pytest.param(20, (12,), 20, id="also where its framework repeats itself"),
+        pytest.param(20, (25,), 25, id="the higher of the two"),
+    ],
+)
+def test_what_was_acknowledged_before_a_term_is_not_handed_over(
+    floor: int | None, calls: tuple[int, ...], expected: int | None
+) -> None:
+    """A successor would miss what others have been given meanwhile, and take that for a rival's."""
+    offsets = Offsets(acknowledged=12)
+    offsets.start_term(None if floor is None else Offset(value=floor, api_root="r", at=1.0))
+    for offset in calls:
+        offsets.called(offset)
+    given = offsets.to_hand_over(api_root="r", now=5.0)
+
+    assert (given and given.value) == expected
+
+
 def silence(after: CallEnd, **more: bool) -> Silence:
     """A framework that has been silent since 0."""
     return Silence(
