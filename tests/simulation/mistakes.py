@@ -450,6 +450,7 @@ MISTAKES = (
         attribute="changed",
         wrong=_heeds_no_death,
         scenario="one_store_handover_and_crash",
+        first_seed=8,
     ),
     Mistake(
         name="a release wakes nobody",

@@ -174,10 +174,11 @@ class FaultProxy:
 
     async def _end(self) -> None:
         await self._refuse()
-        tasks = list(self._tasks)
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        # Also those that the loop was taking in at this moment.
+        while others := asyncio.all_tasks() - {asyncio.current_task()}:
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(*others, return_exceptions=True)
 
     def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         task = self._loop.create_task(self._serve(Link(to_client), from_client, to_client))

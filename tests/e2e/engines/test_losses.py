@@ -43,9 +43,10 @@ async def reopened(store: Store, session: Session) -> Session:
 
 
 async def taken(store: Store, session: Session) -> Claim:
-    """Take the bot as soon as the store says that it may be taken."""
+    """Take the bot as soon as the store says that it may be taken, which may last longer than a lease."""
     async with asyncio.timeout(PATIENCE):
         while True:
+            await store.beat(session)
             seen = await store.read({BOT})
             claim = seen.claims[BOT]
             holder = None if claim.holder is None else seen.sessions.get(claim.holder)
@@ -55,7 +56,7 @@ async def taken(store: Store, session: Session) -> Claim:
                 written = (await store.swap(session, Batch(swaps=[swap]))).written
                 if BOT in written:
                     return written[BOT]
-            await asyncio.sleep(0.01)
+            await asyncio.sleep(0.05)
 
 
 @pytest.mark.parametrize(("engine", "loss"), LOSSES)

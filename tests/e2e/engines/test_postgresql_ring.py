@@ -93,4 +93,4 @@ async def test_a_sleeping_child_does_not_keep_its_dead_parents_lock(postgresql_s
             await standby.wait(lambda: Change(session=SessionId(session)) in standby.heard, timeout=5)
         finally:
             os.kill(int(child), signal.SIGKILL)
-            await holder.wait()
+            await holder.communicate()  # until both have closed the pipe
