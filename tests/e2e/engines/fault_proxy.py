@@ -179,16 +179,20 @@ class FaultProxy:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
+        for link in self.links:  # whose task had not begun
+            link.reset()
+        await asyncio.sleep(0)  # until they are closed
 
     def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
-        task = self._loop.create_task(self._serve(Link(to_client), from_client, to_client))
+        link = Link(to_client)
+        self.links.add(link)
+        task = self._loop.create_task(self._serve(link, from_client, to_client))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _serve(
         self, link: Link, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter
     ) -> None:
-        self.links.add(link)
         try:
             await self._gates[Way.UP].wait()
             from_server, to_server = await asyncio.open_connection("127.0.0.1", self._to)

@@ -45,6 +45,7 @@ class Server:
         self._timer: asyncio.TimerHandle | None = None
         self._sweeper: asyncio.TimerHandle | None = None
         self._watchers: list[Watcher] = []
+        self._is_stopped = False
 
     def __repr__(self) -> str:
         return f"<Server {self.url or 'not listening'}, {len(self._connections)} connections>"
@@ -73,6 +74,7 @@ class Server:
 
     async def stop(self) -> None:
         """Close every connection and stop listening."""
+        self._is_stopped = True
         for timer in (self._timer, self._sweeper):
             if timer is not None:
                 timer.cancel()
@@ -95,7 +97,10 @@ class Server:
         return self._loop.time()
 
     def opened(self, connection: Connection) -> None:
-        """Take a connection in."""
+        """Take a connection in; not one that the loop was taking in as we stopped."""
+        if self._is_stopped:
+            connection.abort()
+            return
         connection.idle_since = self.now()
         self._connections[connection.id] = connection
 
