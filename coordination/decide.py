@@ -100,8 +100,15 @@ def _taken(state: State, taken: ClaimTaken, now: float, policy: Policy) -> Decis
     open_episode = state.episode
     # Who hands a bot over closes its poll's connection, but the server keeps that poll: one that refuses
     # newcomers refuses us for it. In the middle of a fight a 409 is rather the rival's.
-    haunted = not taken.clean or (taken.cause is Cause.HANDED_OVER and taken.episode is None)
-    state = State(role=Role.POLLING, term=taken.term, taken_at=now, unclean=haunted, passes=state.passes)
+    handed = taken.clean and taken.cause is Cause.HANDED_OVER and taken.episode is None
+    state = State(
+        role=Role.POLLING,
+        term=taken.term,
+        taken_at=now,
+        unclean=handed or not taken.clean,
+        handed=handed,
+        passes=state.passes,
+    )
     if policy.on_rival is OnRival.AUTO:
         state = tenure.arrived(state, taken, now)
     inherited = taken.episode
@@ -139,6 +146,9 @@ def _lost(state: State, lost: ClaimLost, _: float, __: Policy) -> Decision:
 
 def _answered(state: State, answer: Answered, now: float, policy: Policy) -> Decision:
     state = tenure.answered(state, answer.elapsed, now)
+    if state.handed:
+        # Such a server would have refused this poll, too: nobody haunts us.
+        state = replace(state, unclean=False, handed=False)
     parked = max(state.longest_park, answer.elapsed) if state.unclean else state.longest_park
     recovered = state.quick_conflicts or state.passes or state.failing_since is not None
     if recovered or parked != state.longest_park:

@@ -38,6 +38,8 @@ class State:
     taken_at: float = 0.0
     unclean: bool = False
     """The predecessor's poll may not have ended at the server: its ghost may answer us with a 409."""
+    handed: bool = False
+    """That is so because it handed the bot over, and no poll of ours was answered since."""
     longest_park: float = 0.0
     quick_conflicts: int = 0
     """409s in a row that came in under half a second."""
