@@ -122,6 +122,18 @@ def test_whose_ghost_may_be_about(cause: Cause, episode: Episode | None, *, expe
     assert decide(State(), taken, 5.0, HOLD).state.unclean is expected
 
 
+def test_no_ghost_is_about_once_a_poll_was_answered_after_a_handover() -> None:
+    """A server that refuses newcomers would have refused it; after a death the ghost may be evicted later."""
+    handed, died = (
+        decide(State(), ClaimTaken(term=Term(8), cause=cause, clean=clean), 5.0, HOLD).state
+        for cause, clean in ((Cause.HANDED_OVER, True), (Cause.DIED, False))
+    )
+    answer = Answered(updates=1, elapsed=0.05)
+
+    assert not decide(handed, answer, 5.1, HOLD).state.unclean
+    assert decide(died, answer, 5.1, HOLD).state.unclean
+
+
 def test_an_open_episode_goes_on_with_the_successor() -> None:
     """The claim carries the episode: the successor is contended from its start."""
     episode = Episode(kind=Kind.RIVAL, since=0.0, conflicts=7)
