@@ -48,4 +48,4 @@ def bots(telegram: Telegram, tmp_path: Path) -> Iterator[Bots]:
 def need_root() -> None:
     """Skip where the test cannot mount, or make namespaces."""
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        pytest.skip("needs root: run the tests as root, as in a container")

@@ -21,9 +21,9 @@ def need_namespaces() -> None:
     try:
         made = subprocess.run([*CONTAINER, "true"], check=False, capture_output=True, timeout=10)
     except FileNotFoundError:
-        pytest.skip("unshare is not installed")
+        pytest.skip("install unshare (package util-linux)")
     if made.returncode:
-        pytest.skip("PID namespaces may not be made here")
+        pytest.skip("needs the right to make a PID namespace")
 
 
 @pytest.mark.usefixtures("need_namespaces")

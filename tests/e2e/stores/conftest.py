@@ -133,7 +133,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def need_root() -> None:
     """Skip where the test cannot mount, or be somebody else."""
     if os.geteuid() != 0:
-        pytest.skip("needs root")
+        pytest.skip("needs root: run the tests as root, as in a container")
 
 
 @pytest.fixture

@@ -74,7 +74,7 @@ def test_a_platform_without_flock_is_refused(tmp_path: Path, monkeypatch: pytest
         fitness.named_places(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run the tests as root, as in a container")
 def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
     """Also where we could write to it, because we are root: the owner would not find our claims."""
     os.chown(tmp_path, 60101, 60101)
@@ -85,7 +85,7 @@ def test_somebody_elses_directory_is_refused(tmp_path: Path) -> None:
         fitness.named_places(tmp_path)
 
 
-@pytest.mark.skipif(os.geteuid() != 0, reason="needs root")
+@pytest.mark.skipif(os.geteuid() != 0, reason="needs root: run the tests as root, as in a container")
 def test_a_read_only_directory_is_refused(tmp_path: Path) -> None:
     """A process without root's rights cannot write to it."""
     readable = tmp_path / "readable"
