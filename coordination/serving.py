@@ -43,6 +43,8 @@ RETRY = (0.05, 1.0)
 """A store that is away is tried again after this many seconds, doubling up to the second number."""
 _TROUBLE = (StoreUnavailable, SetupError)
 """What an open store may say: it is told once, and tried again."""
+TWICE = 0.45
+"""Of the time until the deadline."""
 REPORT_AFTER = 0.05
 """A claim that was taken is reported by a beat so soon, seconds: not in the way of the first poll."""
 
@@ -173,10 +175,14 @@ class Serving:
                 self._report = b"".join(own + [guard.report() for guard in list(self._guards.values())])
                 is_late = self._left(session) <= 0
                 await self._store.beat(session, report=self._report, confirm=is_late)
-                left = self._left(session) / self._settings.lease
-                self._emit(events.BeatEnded(seconds=self._clocks.monotonic() - started, margin=left))
+                left = self._left(session)
+                ended = events.BeatEnded(
+                    seconds=self._clocks.monotonic() - started, margin=left / self._settings.lease
+                )
+                self._emit(ended)
                 self._answered(negotiation)
-                pause = self._settings.beat_every
+                # A server's lease may be shorter than ours: two beats fit in before the deadline there, too.
+                pause = min(self._settings.beat_every, TWICE * left) if left > 0 else RETRY[0]
             except _TROUBLE as error:
                 self._emit(
                     events.BeatEnded(

@@ -27,7 +27,10 @@ ENGINES = {
     "etcds": "etcd",
     "kubernetes": "kubernetes",
 }
-"""Which module of `stores` a scheme means; each has `make(address, lease=)`."""
+"""Which module of `stores` a scheme means; each has `make(address, lease=)`.
+
+One that cannot promise a takeover in any lease has a `SHORTEST_LEASE`, seconds.
+"""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -68,6 +71,10 @@ def _on_an_engine(address: Address, *, state_dir: str | Path | None, lease: floa
             f"{scheme}:// needs the package {error.name}: pip install 'onepoller[{name}]'"
         ) from None
     witnesses, note = _witnesses(state_dir)
+    shortest = getattr(engine, "SHORTEST_LEASE", lease)
+    if lease < shortest:
+        note = f"A lease of {lease:g} s is taken as {shortest:g} s, the shortest here. {note}".rstrip()
+        lease = shortest
 
     def made() -> Store:
         store: EngineStore = engine.make(address, lease=lease)

@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.etcd.endpoints import Endpoints
-from onepoller.coordination.stores.etcd.store import EtcdStore
+from onepoller.coordination.stores.etcd.store import SHORTEST_LEASE, EtcdStore
 
-__all__ = ["EtcdStore", "make"]
+__all__ = ["SHORTEST_LEASE", "EtcdStore", "make"]
 
 
 def make(address: Address, *, lease: float) -> EtcdStore:

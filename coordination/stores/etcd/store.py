@@ -40,8 +40,8 @@ from onepoller.coordination.stores.etcd.writing import Writing
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Session, Snapshot, Swap, Swapped
 
-LONG = 5
-"""Seconds. A lease of so many is asked to be a second shorter on the server."""
+SHORTEST_LEASE = 3.0
+"""Seconds. From so many on a lease is a second shorter on the server, which knows none below 2 s."""
 _BEAT_LIMIT = 2.0
 
 
@@ -99,7 +99,7 @@ class EtcdStore:
             session = EtcdSession(
                 new_session_id(),
                 # The server makes a short one longer. Our own deadline is by the shorter of the two.
-                lease=replace(self._lease, seconds=min(self._lease.seconds, float(granted["TTL"]))),
+                lease=Lease.of(min(self._lease.seconds, float(granted["TTL"]))),
                 sent_at=sent_at,
                 lease_id=int(granted["ID"]),
                 floor=floor,
@@ -275,8 +275,7 @@ class EtcdStore:
 def _ttl(lease: float) -> int:
     """The lease on the server: whole seconds.
 
-    It looks for those that have passed twice a second, so a long one is a second shorter there: what is
-    promised is that a dead session's claims can be taken within its lease.
+    It looks for those that have passed twice a second, so one is a second shorter there: what is promised is
+    that a dead session's claims can be taken within its lease.
     """
-    seconds = math.ceil(lease)
-    return seconds - 1 if seconds >= LONG else seconds
+    return math.ceil(lease) - (lease >= SHORTEST_LEASE)

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from onepoller.coordination.errors import SessionOver
-from onepoller.coordination.identity import BotId, SessionId, Term
+from onepoller.coordination.identity import BotId, SessionId, Term, boot_clock
 from onepoller.coordination.stores.etcd import housekeeping
 from onepoller.coordination.stores.etcd.watch import Watch
 from onepoller.coordination.stores.seam import Batch, Liveness, Swap
@@ -67,6 +67,22 @@ async def test_a_close_leaves_the_claims_and_nothing_else(etcd_server: Etcd) -> 
     await store.close(own)
     assert count(etcd_server, "closed") == len(bots) + 2
     assert leases(etcd_server) <= before
+
+
+@pytest.mark.parametrize(("lease", "on_the_server"), [(3.0, "2"), (4.5, "4"), (10.0, "9")])
+async def test_on_the_server_a_lease_is_a_second_shorter(
+    etcd_server: Etcd, lease: float, on_the_server: str
+) -> None:
+    """It ends each up to half a second late; our own deadline is by the shorter one."""
+    before = leases(etcd_server)
+    store = on(etcd_server, "shorter", lease=lease)
+    opened_at = boot_clock()
+    own = await store.open(me())
+    (lease_id,) = leases(etcd_server) - before
+    assert call(etcd_server, "lease/timetolive", ID=lease_id)["grantedTTL"] == on_the_server
+    assert own.deadline - opened_at < float(on_the_server)
+    assert (await store.read()).sessions[own.id].lease == lease
+    await store.close(own)
 
 
 async def test_who_crashes_again_and_again_leaves_little_behind(etcd_server: Etcd) -> None:

@@ -38,7 +38,13 @@ def test_the_password_is_taken_and_never_shown() -> None:
 def test_it_is_chosen_by_its_scheme() -> None:
     """What is shown of it has no password."""
     chosen = choose("etcd://bots:s3cret@one.test:1,two.test", state_dir=None, lease=10.0)
-    assert chosen.name == "etcd://one.test:1,two.test"
+    assert (chosen.name, chosen.note) == ("etcd://one.test:1,two.test", "")
+
+
+def test_a_lease_that_the_server_cannot_keep_is_longer_and_that_is_said(tmp_path: Path) -> None:
+    """It knows none below 2 s, and ends each up to half a second late."""
+    chosen = choose("etcd://one.test", state_dir=tmp_path, lease=2.0)
+    assert chosen.note == "A lease of 2 s is taken as 3 s, the shortest here."
 
 
 @pytest.mark.parametrize(
