@@ -29,6 +29,8 @@ _LONGEST = 0.9
 """Seconds of one wait, however long a lease is: less than the usual `deadlock_timeout`."""
 _BRIEFLY = 0.001
 """Seconds of a wait for a lock that is free."""
+_TAKING = 0.02
+"""Seconds until the next neighbour is looked for after a death: not in the way of who takes over."""
 _AGAIN = 1.0
 """Seconds until the next try, where the connection was lost."""
 
@@ -122,6 +124,7 @@ class Ring:
                 self._neighbour = None
             if found == "silent":
                 self._silent(neighbour)
+                await asyncio.sleep(_TAKING)
             return True
         finally:
             waiting.cancel()
