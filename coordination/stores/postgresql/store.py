@@ -95,13 +95,8 @@ class PostgreSQLStore:
         """Whether the data that our last session lived in are gone."""
         last, self._last = self._last, own
         if last is not None and last.begun != own.begun:
-            self._aftermath = Aftermath(
-                lost=last.id,
-                had=last.had,
-                floor=own.begun,
-                until=boot_clock() + self._lease.seconds,
-                lease=self._lease.seconds,
-            )
+            lease = self._lease.seconds
+            self._aftermath = Aftermath.of(last, floor=own.begun, lease=lease, now=boot_clock())
 
     async def close(self, session: Session) -> None:
         """End a session: its claims are free, its wishes gone, everybody is woken. Idempotent."""
@@ -130,7 +125,8 @@ class PostgreSQLStore:
         own = self._own(session)
         with self._line.ending(own):
             link = await self._line.proved(own)
-            pid = await link.within(self._beat(link, own, own.report_to_send(report)), self._limit)
+            due = report if own.reports.is_due(report, boot_clock()) else None
+            pid = await link.within(self._beat(link, own, due), self._limit)
             self._line.check(own, link, pid)
 
     async def _beat(self, link: Link, own: PostgreSQLSession, report: bytes | None) -> int | None:
@@ -140,7 +136,8 @@ class PostgreSQLStore:
         pid: int | None = done["pid"]
         if pid is not None and link.pid in (0, pid) and own.link is link:
             own.beaten(sent_at)
-            own.reported(report)
+            if report is not None:
+                own.reports.written(report, sent_at)
         return pid
 
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
