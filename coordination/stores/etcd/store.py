@@ -133,7 +133,7 @@ class EtcdStore:
         if own.is_over:
             return
         held = own.held
-        own.end()
+        own.give_up()
         with suppress(SessionOver, LeaseGone):
             claims = (await self._reading.snapshot(held)).claims.values() if held else ()
             freed = [

@@ -110,10 +110,8 @@ class PostgreSQLStore:
         except (TimeoutError, StoreUnavailable, SetupError, SchemaGone):
             pass  # the lock, which is free in a moment, or the lease says as much
         finally:
-            was_over = own.is_over
+            own.give_up()
             self._line.over(own)
-            if not was_over:
-                own.had = frozenset()  # it is given up, not lost
             self._line.sessions.pop(own.id, None)
             watch = self._line.watches.pop(own.id, None)
             if watch is not None:

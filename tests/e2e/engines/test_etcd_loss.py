@@ -89,6 +89,18 @@ async def test_what_an_administrator_deletes_ends_every_session(server: Etcd) ->
     await store.close(again)
 
 
+async def test_what_was_let_go_before_a_loss_may_be_anothers(server: Etcd) -> None:
+    """It looks held for a lease: whoever has taken it since may not have heard of the loss."""
+    store = on(server, "let-go", lease=30.0)
+    session = await store.open(me())
+    await taken(store, session)
+    await store.close(session)
+    delete_all(server, "let-go")
+    again = await store.open(me())
+    assert (await store.read([BOT])).claims[BOT].holder == session.id
+    await store.close(again)
+
+
 async def test_a_watch_hears_of_the_deletion(server: Etcd) -> None:
     """Without waiting for the next beat."""
     store = on(server, "heard", lease=30.0)
