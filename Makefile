@@ -10,8 +10,8 @@ SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 # What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.
 PROCESSES := tests/e2e/test_ptb_guard.py tests/e2e/test_examples.py tests/e2e/test_run_proxy.py tests/e2e/test_doctor.py
 # What the tests start, and the packages of Debian that have it.
-SERVERS := prometheus redis-server etcd postgres pgbouncer
-PACKAGES := prometheus redis-server etcd-server postgresql pgbouncer
+SERVERS := prometheus redis-server etcd postgres pgbouncer node npm
+PACKAGES := prometheus redis-server etcd-server postgresql pgbouncer nodejs npm
 # Debian keeps PostgreSQL's own programs out of the path.
 SERVER_PATH := $(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin)):$(PATH):/usr/sbin
 POLICY := /usr/sbin/policy-rc.d

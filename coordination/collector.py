@@ -13,29 +13,28 @@ from contextlib import contextmanager
 
 FLEET = 1000
 """So many bots at once; fewer are over before a full collection is due."""
-_blocks: list[int] = []
-"""Those that hold it back now."""
+_is_held_back = False
 
 
 @contextmanager
 def uncollected(bots: int) -> Iterator[None]:
     """Hold it back while this block deals with so many bots; not where the program has switched it off."""
+    global _is_held_back  # noqa: PLW0603  # a process has one collector
     if bots < FLEET or not gc.isenabled():
         yield
         return
-    _blocks.append(bots)
     gc.disable()
+    _is_held_back = True
     try:
         yield
     finally:
-        _blocks.remove(bots)
+        _is_held_back = False
         gc.enable()
 
 
 def _in_child() -> None:
     """In a forked child no block ever ends."""
-    if _blocks:
-        _blocks.clear()
+    if _is_held_back:
         gc.enable()
 
 

@@ -16,6 +16,7 @@ import sys
 import threading
 from collections.abc import Callable, Generator, Iterator
 from pathlib import Path
+from typing import NoReturn
 
 import hypothesis
 import pytest
@@ -41,6 +42,9 @@ _PACKAGES = {"etcd": "etcd-server", "postgres": "postgresql"}
 """Of Debian, where a package is not named after its program."""
 _ELSEWHERE = [*map(str, Path("/usr/lib/postgresql").glob("*/bin")), "/usr/sbin"]
 """Where Debian keeps programs that are not in everybody's path."""
+
+
+Lacking = Callable[[str], NoReturn]
 
 
 class OtherMachine(Exception):
@@ -130,16 +134,19 @@ def canary() -> str:
 
 
 @pytest.fixture(scope="session")
-def require_program() -> Callable[[str], Path]:
-    """Give a function that finds a server's program, or skips the test with what to install."""
+def lacking() -> Lacking:
+    """Give a function that skips the test for what this machine lacks, or fails it where nothing may lack."""
+    return pytest.fail if _SERVERS_REQUIRED else pytest.skip
+
+
+@pytest.fixture(scope="session")
+def require_program(lacking: Lacking) -> Callable[[str], Path]:
+    """Give a function that finds a server's program, or says what to install: it is lacking."""
 
     def require(name: str) -> Path:
         found = shutil.which(name, path=os.pathsep.join([os.environ.get("PATH", ""), *_ELSEWHERE]))
-        if found is not None:
-            return Path(found)
-        reason = f"{name} is not installed: `make servers`, or the package {_PACKAGES.get(name, name)}"
-        if _SERVERS_REQUIRED:
-            pytest.fail(reason)
-        pytest.skip(reason)
+        if found is None:
+            lacking(f"{name} is not installed: `make servers`, or the package {_PACKAGES.get(name, name)}")
+        return Path(found)
 
     return require

@@ -21,8 +21,13 @@ from tests.e2e.bots.servers import Server
 pytestmark = pytest.mark.slow
 
 UVICORN = "-m uvicorn workers_uvicorn:app --port 0"
+AIOGRAM = "-m uvicorn workers_aiogram:app --port 0"
 GUNICORN = "-m gunicorn --bind 127.0.0.1:0 --no-control-socket"
 THREADS = "--config workers_gunicorn_conf.py workers_gunicorn:app"
+TWO_OF_UVICORN = [
+    pytest.param(f"{UVICORN} --workers 2", id="uvicorn"),
+    pytest.param(f"{AIOGRAM} --workers 2", id="uvicorn, of aiogram"),
+]
 EXCERPT = re.compile(r"<!-- from (\S+) -->\n```python\n(.*?)```", re.DOTALL)
 
 
@@ -67,7 +72,7 @@ def wait_answered(telegram: Telegram, *, by: str) -> None:
         pytest.param(f"{UVICORN} --workers 4", id="uvicorn, four workers"),
         pytest.param(f"{GUNICORN} --workers 4 {THREADS}", id="gunicorn, four forked workers"),
         pytest.param(f"{GUNICORN} --workers 4 --worker-class asgi workers_uvicorn:app", id="gunicorn's asgi"),
-        pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, two of aiogram"),
+        pytest.param(f"{AIOGRAM} --workers 2", id="uvicorn, two of aiogram"),
     ],
 )
 def test_one_worker_polls_and_kill_9_moves_it(command: str, server: Server, telegram: Telegram) -> None:
@@ -90,11 +95,7 @@ def test_one_worker_polls_and_kill_9_moves_it(command: str, server: Server, tele
 
 @pytest.mark.parametrize(
     "command",
-    [
-        pytest.param(f"{UVICORN} --workers 2", id="uvicorn"),
-        pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, of aiogram"),
-        pytest.param(f"{GUNICORN} --workers 2 {THREADS}", id="gunicorn"),
-    ],
+    [*TWO_OF_UVICORN, pytest.param(f"{GUNICORN} --workers 2 {THREADS}", id="gunicorn")],
 )
 def test_workers_serve_while_telegram_is_away_and_poll_when_it_is_back(
     command: str, server: Server, telegram: Telegram
@@ -115,13 +116,7 @@ def test_workers_serve_while_telegram_is_away_and_poll_when_it_is_back(
     check_one_polled(telegram, server, sent=1)
 
 
-@pytest.mark.parametrize(
-    "command",
-    [
-        pytest.param(f"{UVICORN} --workers 2", id="uvicorn"),
-        pytest.param("-m uvicorn workers_aiogram:app --port 0 --workers 2", id="uvicorn, of aiogram"),
-    ],
-)
+@pytest.mark.parametrize("command", TWO_OF_UVICORN)
 def test_workers_end_cleanly_while_telegram_is_away(command: str, server: Server, telegram: Telegram) -> None:
     """A stop before the bot has started ends the tries, too."""
     telegram.control.fault(telegram.bot_id, kind="close", method="getMe", times=1000)

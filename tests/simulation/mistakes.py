@@ -13,6 +13,7 @@ from typing import Any
 from onepoller.coordination import (
     call,
     conflict,
+    contention,
     decide,
     episodes,
     polled,
@@ -345,7 +346,7 @@ MISTAKES = (
     ),
     Mistake(
         name="no pause after any 409",
-        owner=decide,
+        owner=contention,
         attribute="QUICK_IN_A_ROW",
         wrong=10**9,
         scenario="two_without_store",
@@ -354,7 +355,7 @@ MISTAKES = (
     ),
     Mistake(
         name="a pause after the first quick 409",
-        owner=decide,
+        owner=contention,
         attribute="QUICK_IN_A_ROW",
         wrong=1,
         scenario="rival_ptb",
@@ -362,7 +363,7 @@ MISTAKES = (
     ),
     Mistake(
         name="a poll is not renewed after a 409",
-        owner=decide,
+        owner=contention,
         attribute="RENEW_AFTER",
         wrong=1e9,
         scenario="rival_telebot",
@@ -401,7 +402,7 @@ MISTAKES = (
     ),
     Mistake(
         name="the framework is shown a 409",
-        owner=decide,
+        owner=contention,
         attribute="_contend",
         wrong=_shows_it,
         scenario="rival_ptb",

@@ -2,7 +2,8 @@
 
 from onepoller.coordination.stores.engine.address import Address
 from onepoller.coordination.stores.engine.aftermath import Aftermath
+from onepoller.coordination.stores.engine.reports import Reports
 from onepoller.coordination.stores.engine.session import EngineSession
 from onepoller.coordination.stores.engine.store import EngineStore
 
-__all__ = ["Address", "Aftermath", "EngineSession", "EngineStore"]
+__all__ = ["Address", "Aftermath", "EngineSession", "EngineStore", "Reports"]

@@ -11,6 +11,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
+from onepoller.coordination.stores.engine.session import EngineSession
 from onepoller.coordination.stores.seam import Claim, Liveness, SessionRecord, Snapshot
 
 _SOMEBODY = Identity(
@@ -36,6 +37,11 @@ class Aftermath:
     until: float
     """Boot clock."""
     lease: float
+
+    @classmethod
+    def of(cls, session: EngineSession, *, floor: Term, lease: float, now: float) -> Aftermath:
+        """What follows on the loss of this session, noticed now (boot clock)."""
+        return cls(lost=session.id, had=session.had, floor=floor, until=now + lease, lease=lease)
 
     def shown(self, seen: Snapshot) -> Snapshot:
         """A snapshot as it is to be understood until then."""

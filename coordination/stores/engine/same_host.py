@@ -105,7 +105,7 @@ class SameHostStore:
         """See `Store`. Yields also when a process of this host has died."""
         changes, loop = Changes(), asyncio.get_running_loop()
         hearing = Hearing(changes, own=session.id, has_ended=self._is_dead)
-        told: set[SessionId | None] = set()
+        told: set[SessionId] = set()
         ear, self._ear = self._ear, None
         with hearing.on(self._witnesses.directory, ear):
             following = asyncio.ensure_future(self._follow(session, changes))
@@ -119,9 +119,9 @@ class SameHostStore:
                         return
                     if loop.time() >= due:
                         due = loop.time() + self._slow_look
-                        found = self._witnesses.all_dead() - self._locks.keys() - told
+                        found = self._witnesses.all_dead(besides=self._locks.keys() | told)
                         news += [Change(session=one) for one in found]
-                    told.update(change.session for change in news)
+                    told.update(change.session for change in news if change.session is not None)
                     for change in news:
                         yield change
             finally:

@@ -64,6 +64,11 @@ class EngineSession:
             else:
                 self._held.pop(claim.bot_id, None)
 
+    def give_up(self) -> None:
+        """It ends in good order: what it had may be others' from now on."""
+        self._held.clear()
+        self.end()
+
     def end(self) -> None:
         """It is over, and never comes back."""
         if not self.is_over and self._clock() < self.deadline:

@@ -13,6 +13,7 @@ import os
 import re
 import time
 import weakref
+from collections.abc import Collection
 from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
@@ -83,9 +84,9 @@ class Witnesses:
         finally:
             os.close(descriptor)
 
-    def all_dead(self) -> set[SessionId]:
-        """Every session here whose process is dead."""
-        return {SessionId(name) for name in self._names() if self.is_dead(name)}
+    def all_dead(self, *, besides: Collection[str] = ()) -> set[SessionId]:
+        """Every session here whose process is dead; these are not looked at."""
+        return {SessionId(name) for name in self._names() if name not in besides and self.is_dead(name)}
 
     def forget(self, session_id: SessionId) -> None:
         """Unlink the file of a session that was proved dead, and is over on the server."""

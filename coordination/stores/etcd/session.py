@@ -6,14 +6,12 @@ import asyncio
 
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.identity import BotId, SessionId, Term
-from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.engine import EngineSession, Reports
 from onepoller.coordination.stores.etcd.wishes import OwnWishes
 from onepoller.coordination.stores.lease import Lease
 
-LARGE = 4096
-REPORT_EVERY = 30.0
-"""A report of more than so many bytes, a hundred bots or so, is written once in so many seconds at most: etcd
-keeps what was written before until it is compacted."""
+_LARGE_REPORT_EVERY = 30.0
+"""Seconds: etcd keeps what was written before until it is compacted."""
 
 
 def over(session: SessionId) -> SessionOver:
@@ -37,19 +35,9 @@ class EtcdSession(EngineSession):
         self.writing = asyncio.Lock()
         """Held while wishes are written, one batch after the other."""
         self.is_closed = False
-        self._reported = b""
-        self._report_again = 0.0
+        self.reports = Reports(large_every=_LARGE_REPORT_EVERY)
 
     @property
     def held(self) -> list[BotId]:
         """The bots that are ours as far as we have heard."""
         return list(self._held)
-
-    def has_news(self, report: bytes, now: float) -> bool:
-        """Whether a report is to be written now (boot clock)."""
-        return report != self._reported and (len(report) <= LARGE or now >= self._report_again)
-
-    def reported(self, report: bytes, now: float) -> None:
-        """It was written."""
-        self._reported = report
-        self._report_again = now + REPORT_EVERY

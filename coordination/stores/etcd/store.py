@@ -82,13 +82,8 @@ class EtcdStore:
         self._sessions[session.id] = session
         last, self._last = self._last, session
         if last is not None and last.floor < session.floor:
-            self._aftermath = Aftermath(
-                lost=last.id,
-                had=last.had,
-                floor=session.floor,
-                until=boot_clock() + self._lease.seconds,
-                lease=self._lease.seconds,
-            )
+            lease = self._lease.seconds
+            self._aftermath = Aftermath.of(last, floor=session.floor, lease=lease, now=boot_clock())
         return session
 
     async def _opened(self, identity: Identity) -> EtcdSession:
@@ -138,7 +133,7 @@ class EtcdStore:
         if own.is_over:
             return
         held = own.held
-        own.end()
+        own.give_up()
         with suppress(SessionOver, LeaseGone):
             claims = (await self._reading.snapshot(held)).claims.values() if held else ()
             freed = [
@@ -196,8 +191,8 @@ class EtcdStore:
     async def _write_beat(self, own: EtcdSession, report: bytes) -> bool:
         now = boot_clock()
         writes = [self._beat_now(own)]
-        has_news = own.has_news(report, now)
-        if has_news:
+        is_due = own.reports.is_due(report, now)
+        if is_due:
             writes.append(put(self._keys.report(own.id), zlib.compress(report, 1), lease=own.lease_id))
         is_there = [exists(self._keys.alive(own.id))]
         try:
@@ -206,9 +201,9 @@ class EtcdStore:
             return False
         except StoreFull:  # a holder goes on: to live takes no space
             answer = await self._gateway.call("kv/txn", txn(is_there, []), limit=self._beat_limit)
-            has_news = False
-        if has_news:
-            own.reported(report, now)
+            is_due = False
+        if is_due:
+            own.reports.written(report, now)
         return bool(answer.get("succeeded"))
 
     def _beat_now(self, own: EtcdSession) -> Json:

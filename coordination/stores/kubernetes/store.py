@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, AsyncIterator, Collection
-from contextlib import aclosing, suppress
+from contextlib import aclosing, nullcontext, suppress
 from dataclasses import replace
 from typing import cast
 
@@ -114,14 +114,15 @@ class KubernetesStore:
                 [swap.claim for swap in allowed], may_write=own.confirm_if_late
             )
             own.seen(written.values())
-            try:
+            # What was written is written, and is told, whatever becomes of the rest.
+            trouble = suppress(StoreUnavailable) if written else nullcontext()
+            wished = False
+            with trouble:
                 wished = await own.wish(batch.wishes, batch.taken_back(written))
-                if written or wished or batch.wake:
+            if written or wished or batch.wake:
+                with trouble:
                     # It also proves that the session still lived when all of this was written.
                     await own.announce(batch.wake, written)
-            except StoreUnavailable:
-                if not written:
-                    raise
         return Swapped(written=written)
 
     async def watch(self, session: Session) -> AsyncIterator[Change]:

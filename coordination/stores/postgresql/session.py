@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 from onepoller.coordination.identity import BotId, SessionId, Term, boot_clock
-from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.engine import EngineSession, Reports
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.postgresql.link import Link
-
-_LARGE = 8192
-"""Bytes; a report that is larger is written once in a lease, not with each beat."""
 
 
 class PostgreSQLSession(EngineSession):
@@ -25,8 +22,7 @@ class PostgreSQLSession(EngineSession):
         self.link: Link | None = link
         """Where it was proved; None: that connection was lost."""
         self.rehearsed_on: Link | None = None
-        self._reported = b""
-        self._reported_at = sent_at
+        self.reports = Reports(large_every=lease.seconds, large=8192)  # a page of the server
 
     def has_claim(self, bot_id: BotId, term: Term) -> bool:
         """Also a look at the connection: where it is cut, the lock may be free, and our loop may be slow."""
@@ -41,15 +37,3 @@ class PostgreSQLSession(EngineSession):
         if not self.is_locked:
             return
         self._beaten_at = min(self._beaten_at, boot_clock() - self._lease.seconds)
-
-    def report_to_send(self, report: bytes) -> bytes | None:
-        """The report, where it is to be written with this beat."""
-        if report == self._reported:
-            return None
-        is_early = boot_clock() < self._reported_at + self._lease.seconds
-        return None if len(report) > _LARGE and self._reported and is_early else report
-
-    def reported(self, report: bytes | None) -> None:
-        """It was written."""
-        if report is not None:
-            self._reported, self._reported_at = report, boot_clock()

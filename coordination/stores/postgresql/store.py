@@ -95,13 +95,8 @@ class PostgreSQLStore:
         """Whether the data that our last session lived in are gone."""
         last, self._last = self._last, own
         if last is not None and last.begun != own.begun:
-            self._aftermath = Aftermath(
-                lost=last.id,
-                had=last.had,
-                floor=own.begun,
-                until=boot_clock() + self._lease.seconds,
-                lease=self._lease.seconds,
-            )
+            lease = self._lease.seconds
+            self._aftermath = Aftermath.of(last, floor=own.begun, lease=lease, now=boot_clock())
 
     async def close(self, session: Session) -> None:
         """End a session: its claims are free, its wishes gone, everybody is woken. Idempotent."""
@@ -115,10 +110,8 @@ class PostgreSQLStore:
         except (TimeoutError, StoreUnavailable, SetupError, SchemaGone):
             pass  # the lock, which is free in a moment, or the lease says as much
         finally:
-            was_over = own.is_over
+            own.give_up()
             self._line.over(own)
-            if not was_over:
-                own.had = frozenset()  # it is given up, not lost
             self._line.sessions.pop(own.id, None)
             watch = self._line.watches.pop(own.id, None)
             if watch is not None:
@@ -130,7 +123,8 @@ class PostgreSQLStore:
         own = self._own(session)
         with self._line.ending(own):
             link = await self._line.proved(own)
-            pid = await link.within(self._beat(link, own, own.report_to_send(report)), self._limit)
+            due = report if own.reports.is_due(report, boot_clock()) else None
+            pid = await link.within(self._beat(link, own, due), self._limit)
             self._line.check(own, link, pid)
 
     async def _beat(self, link: Link, own: PostgreSQLSession, report: bytes | None) -> int | None:
@@ -140,7 +134,8 @@ class PostgreSQLStore:
         pid: int | None = done["pid"]
         if pid is not None and link.pid in (0, pid) and own.link is link:
             own.beaten(sent_at)
-            own.reported(report)
+            if report is not None:
+                own.reports.written(report, sent_at)
         return pid
 
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:

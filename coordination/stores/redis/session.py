@@ -5,12 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable
 
 from onepoller.coordination.identity import SessionId, boot_clock
-from onepoller.coordination.stores.engine import EngineSession
+from onepoller.coordination.stores.engine import EngineSession, Reports
 from onepoller.coordination.stores.lease import Lease
 from onepoller.coordination.stores.redis.beginning import Beginning
-
-_SMALL = 4096
-"""A report of so many bytes goes with every beat; a larger one at most once a lease."""
 
 
 class RedisSession(EngineSession):
@@ -27,15 +24,4 @@ class RedisSession(EngineSession):
     ) -> None:
         super().__init__(session_id, lease=lease, sent_at=sent_at, clock=clock)
         self.begun = begun
-        self._report = b""
-        self._reported_at = float("-inf")
-
-    def owes(self, report: bytes) -> bool:
-        """Whether this report goes with a beat that is sent now."""
-        if report == self._report:
-            return False
-        return len(report) <= _SMALL or self._clock() >= self._reported_at + self._lease.seconds
-
-    def reported(self, report: bytes, *, sent_at: float) -> None:
-        """A beat with this report was answered."""
-        self._report, self._reported_at = report, sent_at
+        self.reports = Reports(large_every=lease.seconds)

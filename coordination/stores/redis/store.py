@@ -134,13 +134,13 @@ class RedisStore:
         own = _own(session)
         keys = self._keys
         sent_at = self._clock()
-        with_report = [report] if own.owes(report) else []
+        with_report = [report] if own.reports.is_due(report, sent_at) else []
         names = [keys.begun, keys.session(own.id), keys.alive(own.id), keys.wishes(own.id)]
         beat = run(BEAT, names, self._lease_ms, KEEP, *with_report)
         await self._asked(own, beat, limit=min(_BEAT_LIMIT, self._lease.seconds / 4))
         own.beaten(sent_at)
         if with_report:
-            own.reported(report, sent_at=sent_at)
+            own.reports.written(report, sent_at)
 
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
         """Claims, wishes and sessions of these bots, or of all. Makes nothing on the server."""
@@ -255,13 +255,9 @@ class RedisStore:
             return
         if not own.is_over:
             own.end()
-            self._aftermath = Aftermath(
-                lost=own.id,
-                had=own.had,
-                floor=own.begun.first_term,  # until we open a session on what has begun since
-                until=self._clock() + self._lease.seconds,
-                lease=self._lease.seconds,
-            )
+            # Its floor is this one until we open a session on what has begun since.
+            floor = own.begun.first_term
+            self._aftermath = Aftermath.of(own, floor=floor, lease=self._lease.seconds, now=self._clock())
         raise SessionOver(f"{self._place.shown} has lost session {own.id}; open a new one.")
 
     def _learn(self, claims: Collection[Claim]) -> None:

@@ -76,23 +76,28 @@ class Watch:
         return await self._lines.call(self._look_on, limit=self._limit)
 
     async def _look_on(self, line: Line) -> list[Change]:
-        """What the slow look finds where it is due, and whose lease is over."""
+        """What the slow look finds where it is due, and whose lease is over.
+
+        What was seen is noted when all was answered: until then it may be done again on another connection.
+        """
         news = []
-        if self._loop.time() >= self._look_at:
+        generation, is_due = self._generation, self._loop.time() >= self._look_at
+        if is_due:
             ((begun, generation),) = await line.ask(("MGET", self._keys.begun, self._keys.generation))
             self._check(self._session, line.server.run, (begun or b"").decode())
             if generation != self._generation:
                 (members,) = await line.ask(("SMEMBERS", self._keys.sessions))
                 self._leases.know({SessionId(member.decode()) for member in members} - {self._session.id})
                 news.append(Change())
-                self._generation = generation
-            self._look_at = self._loop.time() + self._slow_look * random.uniform(0.8, 1.2)
-        if self._loop.time() >= self._spared_until:
-            news.append(Change(session=self._spared))
-            self._spared_until = math.inf
         asked = self._leases.asked(self._loop.time())
         replies = await line.ask(*(command for pair in asked.values() for command in pair)) if asked else []
         now = self._loop.time()
+        if is_due:
+            self._generation = generation
+            self._look_at = now + self._slow_look * random.uniform(0.8, 1.2)
+        if now >= self._spared_until:
+            news.append(Change(session=self._spared))
+            self._spared_until = math.inf
         for number, session_id in enumerate(asked):
             if self._leases.told(session_id, replies[2 * number : 2 * number + 2], now):
                 news.append(Change(session=session_id))

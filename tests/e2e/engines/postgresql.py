@@ -16,6 +16,7 @@ from onepoller.coordination.stores.engine import Address
 from onepoller.coordination.stores.postgresql import PostgreSQLStore, make
 from onepoller.coordination.stores.seam import Batch, Change, Claim, Liveness, Session, Swap
 from onepoller.testing.store_contract.rig import BOT, identity
+from tests.e2e.engines.servers import Server
 
 PATIENCE = 20.0
 LONG = 60.0
@@ -117,6 +118,17 @@ async def beaten(process: Process) -> None:
                 await asyncio.sleep(0.05)
             else:
                 return
+
+
+async def check_restart(server: Server, holder: Process, standby: Process, *, term: Term) -> None:
+    """Kill the server and start it again: nobody may follow the holder, which goes on."""
+    server.kill()
+    server.start()
+    await beaten(standby)
+    assert await standby.liveness(holder) is Liveness.ALIVE
+    assert await standby.take(requires_over=holder) == {}
+    await beaten(holder)
+    assert holder.session.has_claim(BOT, term)
 
 
 async def run(url: str, statement: str) -> list[Any]:

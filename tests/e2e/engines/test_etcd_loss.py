@@ -45,6 +45,13 @@ async def is_over(store: EtcdStore, session: Session) -> bool:
     return False
 
 
+async def opened_anew(store: EtcdStore, session: Session) -> Session:
+    """What an instance does once a beat has been refused for good."""
+    assert await is_over(store, session)
+    await store.close(session)
+    return await store.open(me())
+
+
 async def changes(store: EtcdStore, session: Session) -> AsyncGenerator[Change, None]:
     """What an instance does: watch, and again after trouble."""
     while True:
@@ -74,13 +81,23 @@ async def test_what_an_administrator_deletes_ends_every_session(server: Etcd) ->
     session = await store.open(me())
     before = await taken(store, session)
     delete_all(server, "deleted")
-    assert await is_over(store, session)
+    again = await opened_anew(store, session)
     assert not session.has_claim(BOT, before.term)
-    await store.close(session)
-    again = await store.open(me())
     lost = (await store.read([BOT])).claims[BOT]
     assert (lost.version, lost.holder, lost.clean) == (0, None, False)
     assert (await taken(store, again)).term > before.term
+    await store.close(again)
+
+
+async def test_what_was_let_go_before_a_loss_may_be_anothers(server: Etcd) -> None:
+    """It looks held for a lease: whoever has taken it since may not have heard of the loss."""
+    store = on(server, "let-go", lease=30.0)
+    session = await store.open(me())
+    await taken(store, session)
+    await store.close(session)
+    delete_all(server, "let-go")
+    again = await store.open(me())
+    assert (await store.read([BOT])).claims[BOT].holder == session.id
     await store.close(again)
 
 
@@ -110,9 +127,7 @@ async def test_an_older_copy_of_the_data_ends_every_session(server: Etcd) -> Non
     (server.folder / "copy").rename(server.folder / "data")
     server.start()
     await store.read([BOT])
-    assert await is_over(store, session)
-    await store.close(session)
-    again = await store.open(me())
+    again = await opened_anew(store, session)
     claim = await taken(store, again, BotId(7000000002))
     assert claim.term > max(before.term, later.term)
     await store.close(again)
@@ -126,9 +141,7 @@ async def test_an_empty_server_in_the_same_place(server: Etcd) -> None:
     server.kill()
     shutil.rmtree(server.folder / "data")
     server.start()
-    assert await is_over(store, session)
-    await store.close(session)
-    again = await store.open(me())
+    again = await opened_anew(store, session)
     assert (await taken(store, again)).term > before.term
     await store.close(again)
 

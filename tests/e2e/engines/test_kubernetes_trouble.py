@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from onepoller.coordination.errors import StoreUnavailable
-from onepoller.coordination.stores.seam import Change, Wish
+from onepoller.coordination.stores.seam import Batch, Change, Swap, Wish
 from onepoller.testing.store_contract.rig import BOT, OTHER, Peer, identity
 from tests.e2e.engines.kubernetes_api.peers import (
     PATIENCE,
@@ -103,6 +103,34 @@ async def test_a_server_that_breaks_is_trouble_that_passes(namespace: Namespace)
         namespace.api.be_broken("update")
         assert isinstance(await failed(lambda: one.store.beat(one.session)), StoreUnavailable)
         await one.store.beat(one.session)
+
+
+async def test_a_claim_that_was_written_is_told_of_though_a_wish_beside_it_was_not(
+    namespace: Namespace,
+) -> None:
+    """Its heir looks, and does not go by what it has read before."""
+    namespace.lease = 60.0  # no watch is begun again meanwhile, with which all is read
+    async with namespace.peers("one", "heir") as (one, heir), watch(heir) as changes:
+        held = await one.take()
+        assert held is not None
+        async with asyncio.timeout(PATIENCE):
+            await anext(changes)
+            await heir.store.beat(heir.session)
+            heard = heir.store._watching[heir.id]  # type: ignore[attr-defined]  # as `Store`
+            while not heard.is_current:  # noqa: ASYNC110  # of which there is no news
+                await asyncio.sleep(0.01)
+            assert (await heir.claim()).holder == one.id
+            namespace.api.be_broken("create")
+            batch = Batch(
+                swaps=[Swap(claim=replace(held, holder=None, heir=heir.id))],
+                wishes=[Wish(bot_id=OTHER, session=one.id)],
+                wake={heir.id},
+            )
+            await one.store.swap(one.session, batch)
+            await one.store.beat(one.session)
+            async for _ in changes:
+                if (await heir.claim()).heir == heir.id:
+                    return
 
 
 async def test_a_beat_gives_up_on_a_frozen_server_in_time(namespace: Namespace) -> None:

@@ -14,7 +14,7 @@ from onepoller.coordination.identity import boot_clock, first_term
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
 from tests.e2e.engines.fault_proxy import FaultProxy
-from tests.e2e.engines.postgresql import CUT, LONG, beaten, fresh, processes, run
+from tests.e2e.engines.postgresql import CUT, LONG, beaten, check_restart, fresh, processes, run
 from tests.e2e.engines.servers import OwnServer, PostgreSQL
 
 # The client forgets the socket of a connection that the server ends while it is being made.
@@ -152,13 +152,7 @@ async def test_after_a_restart_nobody_follows_a_holder_within_its_lease(own_serv
     server = own_server(PostgreSQL)
     async with processes(fresh(server.url), 2, lease=LONG) as (holder, standby):
         mine = (await holder.take())[BOT]
-        server.kill()
-        server.start()
-        await beaten(standby)
-        assert await standby.liveness(holder) is Liveness.ALIVE
-        assert await standby.take(requires_over=holder) == {}
-        await beaten(holder)
-        assert holder.session.has_claim(BOT, mine.term)
+        await check_restart(server, holder, standby, term=mine.term)
 
 
 async def test_after_a_restart_a_dead_holder_is_followed_after_its_lease(own_server: OwnServer) -> None:

@@ -8,7 +8,7 @@ import pytest
 from onepoller.coordination.errors import SessionOver
 from onepoller.coordination.stores.seam import Liveness
 from onepoller.testing.store_contract.rig import BOT
-from tests.e2e.engines.postgresql import CUT, LONG, beaten, fresh, processes, run
+from tests.e2e.engines.postgresql import CUT, LONG, beaten, check_restart, fresh, processes, run
 from tests.e2e.engines.servers import OwnServer, PostgreSQL
 
 # The client forgets the socket of a connection that the server ends while it is being made.
@@ -40,13 +40,7 @@ async def test_behind_a_pooler_lost_beats_prove_nothing_after_a_restart(own_serv
         lost = f"UPDATE {prefix}.sessions SET beaten_at = beaten_at - interval '1 hour' WHERE id = "  # noqa: S608  # our own name
         await run(server.url, f"{lost}'{holder.session.id}'")
         assert await standby.liveness(holder) is Liveness.SILENT
-        server.kill()
-        server.start()
-        await beaten(standby)
-        assert await standby.liveness(holder) is Liveness.ALIVE
-        assert await standby.take(requires_over=holder) == {}
-        await beaten(holder)
-        assert holder.session.has_claim(BOT, mine.term)
+        await check_restart(server, holder, standby, term=mine.term)
 
 
 async def test_behind_a_pooler_the_end_of_a_lease_is_looked_for(postgresql_server: PostgreSQL) -> None:

@@ -20,7 +20,7 @@ from onepoller.coordination.stores.memory import MemoryStore
 from onepoller.testing import FakeBotApi
 from onepoller.testing.botapi import Row
 from tests.e2e.bots.at_server import Telegram
-from tests.e2e.proxy.sidecars import Sidecars
+from tests.e2e.proxy.sidecars import Lacking, Sidecars
 
 BOT = 7000000001
 LEASE = 1.0
@@ -136,8 +136,8 @@ async def bench(canary: str, anyio_backend: str) -> AsyncIterator[Bench]:
 
 
 @pytest.fixture
-def sidecars(telegram: Telegram, tmp_path: Path) -> Iterator[Sidecars]:
+def sidecars(telegram: Telegram, tmp_path: Path, lacking: Lacking) -> Iterator[Sidecars]:
     """Give a maker of proxies and of bots behind them; they are ended with the test."""
-    made = Sidecars(telegram, tmp_path)
+    made = Sidecars(telegram, tmp_path, lacking)
     yield made
     made.close()

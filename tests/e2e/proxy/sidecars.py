@@ -9,11 +9,9 @@ import subprocess
 import sys
 import time
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import Any, NoReturn
 
 from tests.e2e.bots.at_server import PATIENCE, Telegram
 from tests.e2e.bots.processes import ROOT, Bot
@@ -25,6 +23,8 @@ START = 60.0
 _LOOK_EVERY = 0.05
 """Seconds between two looks at a log."""
 JAVASCRIPT = frozenset({"grammy", "runner", "telegraf"})
+Lacking = Callable[[str], NoReturn]
+"""`tests.conftest.lacking`."""
 
 
 class Sidecar:
@@ -81,9 +81,10 @@ class Sidecar:
 class Sidecars:
     """The proxies and bots of one test; the proxies share a state directory."""
 
-    def __init__(self, telegram: Telegram, folder: Path) -> None:
+    def __init__(self, telegram: Telegram, folder: Path, lacking: Lacking) -> None:
         self.telegram = telegram
         self._folder = folder
+        self._lacking = lacking
         self._proxies: list[Sidecar] = []
         self._bots: list[Bot] = []
 
@@ -106,7 +107,7 @@ class Sidecars:
         environment = _bare()
         if kind in JAVASCRIPT:
             command = ["node", str(NODE / "bots.cjs")]
-            environment["NODE_PATH"] = str(node_modules())
+            environment["NODE_PATH"] = str(node_modules(self._lacking))
         else:
             command = [sys.executable, str(PYTHON_BOTS)]
         command += [kind, name, proxy.url, self.telegram.token]
@@ -126,11 +127,11 @@ class Sidecars:
             proxy.close()
 
 
-def node_modules() -> Path:
-    """The packages of the JavaScript bots, installed once; skips the test where that is not possible."""
+def node_modules(lacking: Lacking) -> Path:
+    """The packages of the JavaScript bots, installed once."""
     npm = shutil.which("npm")
     if npm is None or shutil.which("node") is None:
-        pytest.skip("install node and npm (packages nodejs and npm): grammY and Telegraf run on them")
+        lacking("node or npm is not installed: `make servers`, or the packages nodejs and npm")
     wanted = NODE / "package.json"
     place = ROOT / "build" / f"node-{hashlib.sha256(wanted.read_bytes()).hexdigest()[:12]}"
     if not (place / "node_modules").is_dir():
@@ -143,7 +144,7 @@ def node_modules() -> Path:
         )
         if done.returncode != 0:
             shutil.rmtree(fresh)
-            pytest.skip(f"npm could not install the bots' packages: {done.stderr.strip()[-300:]}")
+            lacking(f"npm could not install the bots' packages: {done.stderr.strip()[-300:]}")
         try:
             fresh.rename(place)
         except OSError:  # somebody else was faster

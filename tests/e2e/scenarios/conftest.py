@@ -11,7 +11,7 @@ import pytest
 from tests.e2e.bots.at_server import Telegram
 from tests.e2e.bots.processes import ROOT, Bots
 from tests.e2e.bots.warm import Warm
-from tests.e2e.proxy.sidecars import Sidecars
+from tests.e2e.proxy.sidecars import Lacking, Sidecars
 from tests.e2e.scenarios.frameworks import Cast
 
 
@@ -33,8 +33,8 @@ def bots(telegram: Telegram, warm: Warm, tmp_path: Path) -> Iterator[Bots]:
 
 
 @pytest.fixture
-def cast(telegram: Telegram, bots: Bots, tmp_path: Path) -> Iterator[Cast]:
+def cast(telegram: Telegram, bots: Bots, tmp_path: Path, lacking: Lacking) -> Iterator[Cast]:
     """Give a maker of bots; all of them, and the proxies, share the state directory of `bots`."""
-    sidecars = Sidecars(telegram, tmp_path)
+    sidecars = Sidecars(telegram, tmp_path, lacking)
     yield Cast(bots, sidecars)
     sidecars.close()

@@ -8,18 +8,13 @@ from itertools import product
 import pytest
 
 from onepoller.coordination.conflict import Kind
-from onepoller.coordination.decide import (
-    TABLE,
-    IllegalHappening,
-    decide,
-)
-from onepoller.coordination.events import Cause, Why
+from onepoller.coordination.decide import TABLE, IllegalHappening, decide
+from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import (
     Answered,
-    AwaitClaim,
     Called,
     ClaimDenied,
     ClaimLost,
@@ -30,21 +25,16 @@ from onepoller.coordination.situation import (
     HandOn,
     HandoverAsked,
     HandoverFailed,
-    Happening,
     Overslept,
     PassClaim,
     Policy,
-    PollAgain,
     RivalGone,
     RivalSeen,
     State,
-    TellCameBack,
     TellEpisodeClosed,
     TellEpisodeOpened,
-    TellStoodBy,
     TimePassed,
     UpdatesTaken,
-    Watch,
     WebhookGone,
 )
 from onepoller.coordination.stores.seam import Episode
@@ -52,7 +42,10 @@ from onepoller.coordination.stores.seam import Episode
 BOT = BotId(42)
 HOLD = Policy(on_rival=OnRival.HOLD)
 YIELD = Policy(on_rival=OnRival.YIELD)
+AUTO = Policy(on_rival=OnRival.AUTO)
 POLLING = State(role=Role.POLLING, term=Term(3), taken_at=0.0)
+ESTABLISHED = replace(POLLING, established_at=-100.0)
+"""For 100 s at the time 0."""
 
 
 def rival(elapsed: float = 2.0, *, kind: Kind = Kind.RIVAL, jitter: float = 0.5) -> ConflictMet:
@@ -155,47 +148,11 @@ def test_a_bot_blocked_by_a_webhook_is_blocked_for_the_successor() -> None:
     )
 
 
-def test_hold_polls_again_at_once_and_renews() -> None:
-    """The rival, not we, is put on the server's 3 s hold."""
-    decision = decide(POLLING, rival(), 10.0, HOLD)
-
-    assert decision.state.role is Role.CONTENDED
-    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0))
-    assert decision.state.renew_at == 11.5
-
-
-def test_hold_pauses_from_the_third_quick_conflict_on() -> None:
-    """A server that refuses the newcomer would otherwise make a storm of it."""
-    state = POLLING
-    pauses = []
-    for number in range(4):
-        decision = decide(state, rival(0.1, jitter=0.25), 10.0 + number, HOLD)
-        state = decision.state
-        pauses += [a.after for a in decision.actions if isinstance(a, PollAgain)]
-
-    assert pauses == [0.0, 0.0, 0.75, 0.75]
-
-
 def test_an_answered_poll_ends_a_row_of_quick_conflicts() -> None:
     """Only conflicts in a row count."""
     state = decide(replace(POLLING, quick_conflicts=2), Answered(updates=0, elapsed=1.0), 1.0, HOLD).state
 
     assert state.quick_conflicts == 0
-
-
-def test_yield_stops_polling_and_watches() -> None:
-    """The claim is kept, so that our peers do not walk into the same fight."""
-    decision = decide(POLLING, rival(), 10.0, YIELD)
-
-    assert (decision.state.yielding, decision.state.term) == (True, 3)
-    assert decision.actions[-1] == Watch()
-
-
-def test_exit_ends_the_process() -> None:
-    """For those whose supervisor wants it."""
-    decision = decide(POLLING, rival(), 10.0, Policy(on_rival=OnRival.EXIT))
-
-    assert any(isinstance(action, EndProcess) for action in decision.actions)
 
 
 def test_the_episode_opens_once() -> None:
@@ -231,31 +188,6 @@ def test_a_slow_rival_is_given_its_own_rhythm() -> None:
 
     assert decide(state, TimePassed(), 129.9, HOLD).state.episode is not None
     assert decide(state, TimePassed(), 130.0, HOLD).state.episode is None
-
-
-def test_a_peers_conflict_means_standby_at_once() -> None:
-    """The store knows who has the claim."""
-    decision = decide(POLLING, rival(kind=Kind.PEER), 10.0, HOLD)
-
-    assert (decision.state.role, decision.state.term) == (Role.STANDBY, None)
-    assert decision.actions[-1] == AwaitClaim()
-
-
-def test_a_ghost_is_no_episode() -> None:
-    """It is waited out, 1 to 3 s."""
-    decision = decide(POLLING, rival(0.1, kind=Kind.GHOST, jitter=0.5), 10.0, HOLD)
-
-    assert (decision.state, decision.actions) == (POLLING, (PollAgain(after=2.0),))
-
-
-@pytest.mark.parametrize("kind", [Kind.WEBHOOK_ACTIVE, Kind.WEBHOOK_SET])
-def test_a_webhook_blocks_until_it_is_gone(kind: Kind) -> None:
-    """It is watched; nothing is deleted; polling resumes by itself."""
-    blocked = decide(POLLING, rival(kind=kind), 10.0, HOLD)
-    resumed = decide(blocked.state, WebhookGone(), 20.0, HOLD)
-
-    assert blocked.actions[-1] == Watch()
-    assert (resumed.state.role, resumed.actions[-1]) == (Role.POLLING, PollAgain())
 
 
 def test_a_holder_that_only_fails_passes_the_claim_on_with_doubling_gaps() -> None:
@@ -318,73 +250,6 @@ def test_a_poll_that_ends_while_draining_is_handed_on() -> None:
     assert decide(draining, Answered(updates=3, elapsed=1.0), 2.0, HOLD).actions == (HandOn(),)
 
 
-AUTO = Policy(on_rival=OnRival.AUTO)
-ESTABLISHED = replace(POLLING, established_at=-100.0)
-"""For 100 s at the time 0."""
-
-
-def test_on_trial_the_first_409_means_standby() -> None:
-    """The newcomer yields; it is told with the opening of the episode."""
-    decision = decide(POLLING, rival(), 10.0, AUTO)
-
-    assert (decision.state.role, decision.state.yielding) == (Role.CONTENDED, True)
-    assert [type(a) for a in decision.actions] == [TellEpisodeOpened, TellStoodBy, Watch]
-
-
-def test_the_seconds_until_the_409_count_for_the_trial() -> None:
-    """Who has had calls open for 8 s is established, however the last of them ends."""
-    tried = replace(POLLING, trial=4.7)
-
-    assert decide(tried, rival(3.2), 10.0, AUTO).state.yielding
-    decision = decide(tried, rival(3.4), 10.0, AUTO)
-    assert (decision.state.yielding, decision.state.established_at) == (False, 10.0)
-
-
-def test_an_established_poller_answers_a_409_as_hold_does() -> None:
-    """The incumbent holds: it polls again at once, and renews 1.5 s later."""
-    decision = decide(ESTABLISHED, rival(), 0.0, AUTO)
-
-    assert decision.actions == (TellEpisodeOpened(kind=Kind.RIVAL), PollAgain(after=0.0))
-    assert (decision.state.renew_at, decision.state.insist_until) == (1.5, 103.0)
-
-
-@pytest.mark.parametrize(
-    ("state", "happened", "policy", "expected"),
-    [
-        pytest.param(POLLING, rival(), AUTO, Why.NEW, id="on trial"),
-        pytest.param(
-            replace(ESTABLISHED, insist_until=-1.0), rival(), AUTO, Why.INSISTED, id="for long enough"
-        ),
-        pytest.param(
-            replace(ESTABLISHED, quick_conflicts=29), rival(elapsed=0.1), AUTO, Why.REFUSED, id="refused"
-        ),
-        pytest.param(ESTABLISHED, RivalSeen(), AUTO, Why.SEEN, id="it came while our calls failed"),
-        pytest.param(replace(POLLING, came_back=True), rival(), AUTO, Why.CAME_BACK, id="it was not gone"),
-        pytest.param(POLLING, rival(), Policy(on_rival=OnRival.YIELD), Why.TOLD, id="yield"),
-        pytest.param(
-            replace(POLLING, came_back=True),
-            rival(),
-            Policy(on_rival=OnRival.YIELD),
-            Why.CAME_BACK,
-            id="yield, and it was not gone",
-        ),
-    ],
-)
-def test_who_stands_by_says_why(state: State, happened: Happening, policy: Policy, expected: Why) -> None:
-    """That the other one was here before us is true of a newcomer only."""
-    told = [a.why for a in decide(state, happened, 0.0, policy).actions if isinstance(a, TellStoodBy)]
-
-    assert told == [expected]
-
-
-def test_an_established_poller_stands_by_once_it_has_insisted_for_its_tenure() -> None:
-    """The rival has been here for longer."""
-    fighting = decide(ESTABLISHED, rival(), 0.0, AUTO).state
-
-    assert not decide(fighting, rival(), 102.9, AUTO).state.yielding
-    assert decide(fighting, rival(), 103.0, AUTO).state.yielding
-
-
 @pytest.mark.parametrize(
     ("policy", "pauses", "conflicts"),
     [
@@ -418,67 +283,11 @@ def test_only_auto_looks_before_it_polls(policy: Policy) -> None:
     assert (state.look, state.look_at) == (0.0, float("inf"))
 
 
-def test_hold_never_yields() -> None:
-    """However young it is, and however long it lasts."""
-    state = POLLING
-    for second in range(0, 100_000, 60):
-        state = decide(state, rival(), float(second), HOLD).state
-
-    assert not state.yielding
-
-
-def test_a_look_that_sees_somebody_stands_by() -> None:
-    """No 409 was met, and none is counted."""
-    decision = decide(replace(POLLING, look=5.0), RivalSeen(), 10.0, AUTO)
-
-    assert (decision.state.yielding, decision.state.look) == (True, 0.0)
-    assert decision.state.episode is not None
-    assert decision.state.episode.conflicts == 0
-
-
-def test_a_look_that_sees_nobody_polls() -> None:
-    """The tenure is what it was."""
-    decision = decide(replace(ESTABLISHED, look=2.5), RivalGone(), 10.0, AUTO)
-
-    assert (decision.state, decision.actions) == (ESTABLISHED, (PollAgain(),))
-
-
-def test_who_stands_by_and_sees_nobody_polls_and_keeps_the_episode_open() -> None:
-    """One won poll ends none; the quiet is counted from here."""
-    yielding = decide(POLLING, rival(), 10.0, AUTO).state
-    back = decide(yielding, RivalGone(), 60.0, AUTO)
-
-    assert (back.state.yielding, back.state.role) == (False, Role.CONTENDED)
-    assert [type(a) for a in back.actions] == [TellCameBack, PollAgain]
-    assert decide(back.state, TimePassed(), 69.9, AUTO).state.role is Role.CONTENDED
-    assert decide(back.state, TimePassed(), 70.0, AUTO).state.role is Role.POLLING
-
-
-def test_the_first_409_after_a_come_back_means_standby() -> None:
-    """Whoever comes back is on trial, however long it had the bot before."""
-    yielding = decide(ESTABLISHED, rival(), 0.0, YIELD).state
-    back = decide(yielding, RivalGone(), 60.0, AUTO).state
-
-    assert decide(back, rival(), 61.0, AUTO).state.yielding
-
-
 def test_an_episode_does_not_become_quiet_while_we_stand_by() -> None:
     """It is quiet because we do not poll."""
     yielding = decide(POLLING, rival(), 10.0, AUTO).state
 
     assert decide(yielding, TimePassed(), 10_000.0, AUTO).state is yielding
-
-
-@pytest.mark.parametrize(("state", "stands_by"), [(POLLING, True), (ESTABLISHED, False)])
-def test_updates_that_somebody_takes_are_met_like_a_409(
-    state: State,
-    stands_by: bool,
-) -> None:
-    """A rival that polls briefly causes none. The batch is handed on, so nothing is watched in this call."""
-    decision = decide(state, UpdatesTaken(jitter=0.5), 0.0, AUTO)
-
-    assert (decision.state.role, decision.state.yielding) == (Role.CONTENDED, stands_by)
-    assert not [a for a in decision.actions if isinstance(a, Watch)]
 
 
 def test_a_failed_call_makes_the_next_one_look() -> None:
@@ -521,21 +330,3 @@ def test_an_answer_leaves_the_state_of_an_established_poller_as_it_is() -> None:
     decision = decide(ESTABLISHED, Answered(updates=0, elapsed=30.0), 5.0, AUTO)
 
     assert (decision.state is ESTABLISHED, decision.actions) == (True, (HandOn(),))
-
-
-def test_a_webhook_between_two_fights_makes_the_second_one_begin_anew() -> None:
-    """An established poller insists for its whole tenure in each."""
-    state = decide(ESTABLISHED, rival(), 0.0, AUTO).state
-    state = decide(state, rival(kind=Kind.WEBHOOK_SET), 10.0, AUTO).state
-    state = decide(state, WebhookGone(), 200.0, AUTO).state
-
-    assert not decide(state, rival(), 201.0, AUTO).state.yielding
-
-
-def test_a_webhook_ends_a_standby_for_a_rival() -> None:
-    """When it is gone we poll, on trial: there is no episode left that could end."""
-    state = decide(POLLING, rival(), 0.0, AUTO).state
-    state = decide(state, rival(kind=Kind.WEBHOOK_ACTIVE), 1.0, AUTO).state
-    state = decide(state, WebhookGone(), 2.0, AUTO).state
-
-    assert (state.role, state.yielding) == (Role.POLLING, False)

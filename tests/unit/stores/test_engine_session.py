@@ -79,6 +79,21 @@ def test_it_knows_what_it_held_when_it_ended() -> None:
     assert session.had == {BOT}
 
 
+def test_what_it_gave_up_is_nothing_to_come_back_to() -> None:
+    """Somebody else may have it now."""
+    session, _ = holder()
+    session.give_up()
+    assert (session.is_over, session.had) == (True, frozenset())
+
+
+def test_what_was_lost_stays_known_when_it_is_closed() -> None:
+    """A session that has ended has nothing left to give up."""
+    session, _ = holder()
+    session.end()
+    session.give_up()
+    assert session.had == {BOT}
+
+
 def test_what_it_had_before_its_deadline_passed_is_nothing_to_come_back_to() -> None:
     """Somebody else may have had it since."""
     session, clock = holder()

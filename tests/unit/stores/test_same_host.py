@@ -336,6 +336,21 @@ def test_where_locks_lie_no_file_is_left(host: Host, monkeypatch: pytest.MonkeyP
     assert list(host.witnesses.directory.iterdir()) == []
 
 
+def test_those_of_whom_we_know_are_not_looked_at(host: Host, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Who is killed again and again leaves thousands, and each second all would be opened."""
+    known, new = dead_session(host), dead_session(host)
+    witnesses, looked_at = host.witnesses, list[str]()
+    is_dead = witnesses.is_dead
+
+    def look(name: str) -> bool:
+        looked_at.append(name)
+        return is_dead(name)
+
+    monkeypatch.setattr(witnesses, "is_dead", look)
+    assert witnesses.all_dead(besides={known}) == {new}
+    assert looked_at == [new]
+
+
 def test_files_that_nobody_locks_go_after_a_day(host: Host) -> None:
     """Not before, and not those of the living."""
     old, fresh, living = dead_session(host), dead_session(host), new_session_id()

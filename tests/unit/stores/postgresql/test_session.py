@@ -1,4 +1,4 @@
-"""A session on PostgreSQL, as far as it needs no server: its doubt, its reports, its lock."""
+"""A session on PostgreSQL, as far as it needs no server: its doubt, its lock."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from onepoller.coordination.stores.postgresql.session import PostgreSQLSession
 from onepoller.coordination.stores.seam import Claim
 
 BOT = BotId(1)
-LARGE = 10_000
 
 
 def session(*, is_direct: bool = True) -> PostgreSQLSession:
@@ -59,26 +58,6 @@ def test_doubt_never_gives_time() -> None:
     own._beaten_at = -1e9
     own.lose_link()
     assert own.deadline < -1e8
-
-
-def test_a_report_is_written_when_it_changes() -> None:
-    """And again only after that."""
-    own = session()
-    assert own.report_to_send(b"a") == b"a"
-    own.reported(b"a")
-    assert own.report_to_send(b"a") is None
-    assert own.report_to_send(b"") == b""
-
-
-def test_a_large_report_waits_for_a_lease() -> None:
-    """The first one does not."""
-    own = session()
-    first, second = b"a" * LARGE, b"b" * LARGE
-    assert own.report_to_send(first) == first
-    own.reported(first)
-    assert own.report_to_send(second) is None
-    own._reported_at -= 3600.0
-    assert own.report_to_send(second) == second
 
 
 def test_a_lock_is_the_sessions_id_as_the_servers_number() -> None:
