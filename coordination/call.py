@@ -224,7 +224,7 @@ class _Call:
                 is_new = not ids or polled.is_new(guard, ids, sent=request.offset)
                 if ids and not (is_new and (yield from self._is_ours(ids, grant, pause))):
                     return AwaitClaim(), NOTHING
-                return guard.apply(Answered(updates=len(ids), elapsed=elapsed)), end
+                return guard.apply(Answered(elapsed=elapsed)), end
             case Refused():
                 return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:

@@ -109,7 +109,6 @@ class ClaimLost:
 class Answered:
     """Telegram answered a poll with 200."""
 
-    updates: int
     elapsed: float
 
 

@@ -64,7 +64,7 @@ happenings: st.SearchStrategy[Happening] = st.one_of(
     ),
     st.just(ClaimDenied(holder=None)),
     st.builds(ClaimLost, cause=st.sampled_from([Cause.SESSION, Cause.STOPPED])),
-    st.builds(Answered, updates=st.sampled_from([0, 1]), elapsed=seconds),
+    st.builds(Answered, elapsed=seconds),
     st.builds(Failed, unauthorized=st.booleans(), silence=seconds),
     st.builds(ConflictMet, kind=st.sampled_from(Kind), elapsed=seconds, jitter=chance),
     st.builds(ConflictMet, kind=st.just(Kind.RIVAL), elapsed=seconds, jitter=chance),

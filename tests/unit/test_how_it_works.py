@@ -66,7 +66,7 @@ ROWS: list[tuple[str, Happening, Policy]] = [
     ("the same, with `standby=False`", ClaimDenied(holder=None), Policy(standby=False)),
     ("the claim is lost", ClaimLost(cause=Cause.SESSION), HOLD),
     ("the framework stops", ClaimLost(cause=Cause.STOPPED), HOLD),
-    ("Telegram answers a poll", Answered(updates=1, elapsed=2.0), HOLD),
+    ("Telegram answers a poll", Answered(elapsed=2.0), HOLD),
     ("a poll ends without an answer", BrokeOff(elapsed=2.0), HOLD),
     ("a poll fails", Failed(), HOLD),
     ("a poll is answered 401", Failed(unauthorized=True), HOLD),

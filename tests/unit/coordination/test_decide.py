@@ -66,7 +66,7 @@ ALL = [
     ClaimTaken(term=Term(4), cause=Cause.FREE),
     ClaimDenied(holder=None),
     ClaimLost(cause=Cause.SESSION),
-    Answered(updates=1, elapsed=1.0),
+    Answered(elapsed=1.0),
     Failed(),
     *(rival(kind=kind) for kind in Kind),
     WebhookGone(),
@@ -121,7 +121,7 @@ def test_no_ghost_is_about_once_a_poll_was_answered_after_a_handover() -> None:
         decide(State(), ClaimTaken(term=Term(8), cause=cause, clean=clean), 5.0, HOLD).state
         for cause, clean in ((Cause.HANDED_OVER, True), (Cause.DIED, False))
     )
-    answer = Answered(updates=1, elapsed=0.05)
+    answer = Answered(elapsed=0.05)
 
     assert not decide(handed, answer, 5.1, HOLD).state.unclean
     assert decide(died, answer, 5.1, HOLD).state.unclean
@@ -150,7 +150,7 @@ def test_a_bot_blocked_by_a_webhook_is_blocked_for_the_successor() -> None:
 
 def test_an_answered_poll_ends_a_row_of_quick_conflicts() -> None:
     """Only conflicts in a row count."""
-    state = decide(replace(POLLING, quick_conflicts=2), Answered(updates=0, elapsed=1.0), 1.0, HOLD).state
+    state = decide(replace(POLLING, quick_conflicts=2), Answered(elapsed=1.0), 1.0, HOLD).state
 
     assert state.quick_conflicts == 0
 
@@ -169,7 +169,7 @@ def test_a_single_won_poll_does_not_end_an_episode() -> None:
     """It is not over until it is quiet."""
     state = decide(POLLING, rival(), 10.0, HOLD).state
 
-    assert decide(state, Answered(updates=1, elapsed=1.0), 12.0, HOLD).state.episode is not None
+    assert decide(state, Answered(elapsed=1.0), 12.0, HOLD).state.episode is not None
 
 
 def test_an_episode_ends_after_ten_quiet_seconds() -> None:
@@ -223,7 +223,7 @@ def test_two_with_a_refused_token_do_not_play_ball() -> None:
 def test_a_success_ends_the_row_of_failures() -> None:
     """Then the next row starts from the beginning."""
     state = decide(POLLING, Failed(), 0.0, HOLD).state
-    state = decide(state, Answered(updates=0, elapsed=1.0), 30.0, HOLD).state
+    state = decide(state, Answered(elapsed=1.0), 30.0, HOLD).state
 
     assert PassClaim() not in decide(state, Failed(), 61.0, HOLD).actions
 
@@ -247,7 +247,7 @@ def test_a_poll_that_ends_while_draining_is_handed_on() -> None:
     """The look before delivery judges it, not the phase."""
     draining = replace(POLLING, role=Role.DRAINING)
 
-    assert decide(draining, Answered(updates=3, elapsed=1.0), 2.0, HOLD).actions == (HandOn(),)
+    assert decide(draining, Answered(elapsed=1.0), 2.0, HOLD).actions == (HandOn(),)
 
 
 @pytest.mark.parametrize(
@@ -327,6 +327,6 @@ def test_a_successor_in_a_fight_goes_on_with_the_tenure_of_its_predecessor() -> 
 
 def test_an_answer_leaves_the_state_of_an_established_poller_as_it_is() -> None:
     """The hot path: ten thousand bots poll."""
-    decision = decide(ESTABLISHED, Answered(updates=0, elapsed=30.0), 5.0, AUTO)
+    decision = decide(ESTABLISHED, Answered(elapsed=30.0), 5.0, AUTO)
 
     assert (decision.state is ESTABLISHED, decision.actions) == (True, (HandOn(),))
