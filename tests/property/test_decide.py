@@ -88,7 +88,7 @@ def can_happen(state: State, happened: Happening) -> bool:
         case ConflictMet(kind=kind):
             # Who stands by does not poll; but a poll that nobody could end may come back.
             return not state.yielding or kind in WEBHOOK_KINDS
-        case Answered() | UpdatesTaken():
+        case Answered() | UpdatesTaken() | RivalSeen():
             return not state.yielding
         case _:
             return True
@@ -152,6 +152,12 @@ class Model:
         """A trial, or a tenure that somebody left us."""
         self.tried, self.established_at, self.fight = 0.0, established_at, None
 
+    def parked(self, seconds: float, now: float) -> None:
+        """A poll was open for so long, whatever ended it."""
+        self.tried += seconds
+        if self.established_at is None and self.tried >= 8.0:
+            self.established_at = now
+
     def meets(self, now: float) -> None:
         """A sign of a rival."""
         if self.established_at is not None and self.fight is None:
@@ -170,9 +176,7 @@ class Model:
                 if before.role in POLLS | {Role.BLOCKED} and not before.yielding:
                     self.begins()
             case Answered(elapsed=elapsed) if before.role in POLLS | {Role.BLOCKED}:
-                self.tried += elapsed
-                if self.established_at is None and self.tried >= 8.0:
-                    self.established_at = now
+                self.parked(elapsed, now)
             case RivalGone(unopposed=unopposed) if before.yielding and not after.yielding:
                 self.begins(established_at=now if unopposed else None)
         if after.yielding:
@@ -194,7 +198,10 @@ def test_the_incumbent_holds_and_the_newcomer_yields(life: list[tuple[float, Hap
             isinstance(happened, ConflictMet) and happened.kind in RIVAL_KINDS
         )
         before, state = state, decide(state, happened, now, AUTO).state
-        if is_sign and before.role in POLLS:
+        if is_sign and before.role in POLLS | (
+            {Role.BLOCKED} if isinstance(happened, ConflictMet) else set()
+        ):
+            model.parked(happened.elapsed if isinstance(happened, ConflictMet) else 0.0, now)
             model.meets(now)
             if model.established_at is None:
                 assert state.yielding, "on trial the first 409 means standby"
@@ -210,7 +217,7 @@ def test_the_incumbent_holds_and_the_newcomer_yields(life: list[tuple[float, Hap
 def test_the_look_in_standby_grows_only_where_a_come_back_was_undone(
     life: list[tuple[float, Happening]],
 ) -> None:
-    """It doubles, to a quarter of an hour at most, and is short again after a trial that was passed."""
+    """It doubles, to a quarter of an hour at most, and is short again where the rival stayed away."""
     state, now, is_back = State(), 100.0, False
     for pause, happened in life:
         now += pause
@@ -224,7 +231,7 @@ def test_the_look_in_standby_grows_only_where_a_come_back_was_undone(
         if state.watch_for < before.watch_for:
             assert state.watch_for == 8.0
         if isinstance(happened, RivalGone) and before.yielding:
-            is_back = not happened.unopposed
+            is_back = True
         elif isinstance(happened, ClaimTaken | ClaimLost) or state.yielding:
             is_back = False
 
