@@ -401,14 +401,11 @@ def test_a_rival_evicts_and_is_counted(control: Control, bot: int) -> None:
 
     assert answer.status_code == 409
     assert stopped == (True, False)
-    assert summary["pollers"]["ours"] == {
-        "polls": 1,
-        "conflicts": 1,
-        "ghosts": 0,
-        "updates": 0,
-        "overlaps": 1,
-    }
-    assert summary["overlaps"] == 1
+    ours = summary["pollers"]["ours"]
+    assert (
+        ours.pop("overlaps") == summary["overlaps"] >= 1
+    )  # until it was stopped it may have polled once more
+    assert ours == {"polls": 1, "conflicts": 1, "ghosts": 0, "updates": 0}
 
 
 def test_a_foreign_webhook_is_set_and_cleared(control: Control, bot: int) -> None:

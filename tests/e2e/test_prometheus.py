@@ -28,7 +28,7 @@ from onepoller.metrics.catalogue import METRICS, RESOLUTIONS
 ROOT = Path(__file__).parents[2]
 RULES = ROOT / "metrics" / "alerts" / "onepoller.yml"
 BOARD: dict[str, Any] = json.loads((ROOT / "metrics" / "dashboards" / "onepoller.json").read_text("utf-8"))
-PATIENCE = 30.0
+PATIENCE = 60.0
 """Seconds for a server to start, or to scrape. Wide: the machine may be busy."""
 
 pytestmark = pytest.mark.slow

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(__file__).with_name("warm_parent.py")
-PATIENCE = 30.0
+PATIENCE = 60.0
 _MOST = 1 << 16
 
 

@@ -20,7 +20,7 @@ from tests.e2e.engines.fault_proxy import FaultProxy
 from tests.e2e.engines.history import History
 from tests.e2e.engines.updates import Updates
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 LOOK_EVERY = 0.02
 
 

@@ -19,7 +19,7 @@ from typing import Self
 
 _CHUNK = 1 << 16
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
-_PATIENCE = 10.0
+_PATIENCE = 45.0
 
 
 class Way(StrEnum):

@@ -18,7 +18,7 @@ from onepoller.coordination.stores.seam import Batch, Change, Claim, Liveness, S
 from onepoller.testing.store_contract.rig import BOT, identity
 from tests.e2e.engines.servers import Server
 
-PATIENCE = 20.0
+PATIENCE = 45.0
 LONG = 60.0
 """A lease, in seconds, that nobody waits for."""
 CUT = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name = 'onepoller'"

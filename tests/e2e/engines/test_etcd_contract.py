@@ -23,7 +23,7 @@ LATE = 0.15
 class TestEtcdStore(StoreContract):
     """Each handle is a store object of its own, as in another process."""
 
-    lease = 1.0
+    lease = 2.0
     ends_the_silent = True
 
     @pytest.fixture(autouse=True)

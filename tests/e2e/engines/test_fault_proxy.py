@@ -11,7 +11,7 @@ import pytest
 
 from tests.e2e.engines.fault_proxy import FaultProxy, Way
 
-PATIENCE = 10.0
+PATIENCE = 45.0
 SILENCE = 0.05
 """What was held back would have come in this time, over a loopback."""
 

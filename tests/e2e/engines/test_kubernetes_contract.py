@@ -16,7 +16,7 @@ pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("quiet_http")]
 class TestKubernetesStore(LeaseContract):
     """No test may send a field that the server does not know."""
 
-    lease = 0.8
+    lease = 1.6
 
     @pytest.fixture(autouse=True)
     def _cluster(self, kubernetes_api: FakeKubernetes, tmp_path: Path) -> Iterator[None]:

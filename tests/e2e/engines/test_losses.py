@@ -20,7 +20,7 @@ BOT = BotId(42)
 LOSSES = [
     pytest.param(engine, loss, id=f"{engine.name}-{loss}") for engine in ENGINES for loss in engine.losses
 ]
-PATIENCE = 20.0
+PATIENCE = 45.0
 
 
 async def reopened(store: Store, session: Session) -> Session:

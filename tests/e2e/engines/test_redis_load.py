@@ -41,7 +41,7 @@ async def steady(server: Server, count: int) -> int:
         async for _ in one.store.watch(one.session):
             pass
 
-    first, second = await peer(server, slow_look=1.0), await peer(server, slow_look=1.0)
+    first, second = [await peer(server, lease=30.0, slow_look=1.0) for _ in range(2)]
     bots = [BotId(number) for number in range(1, count + 1)]
     swaps = [Swap(claim=replace(await first.claim(b), holder=first.id)) for b in bots[:1]]
     swaps += [Swap(claim=Claim(bot_id=bot_id, holder=first.id)) for bot_id in bots[1:]]

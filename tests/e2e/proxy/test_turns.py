@@ -7,6 +7,7 @@ import asyncio
 import pytest
 
 from onepoller.testing.botapi import conflicts
+from tests.e2e.bots.at_server import AT_ONCE
 from tests.e2e.proxy.conftest import BOT, Bench
 
 pytestmark = [pytest.mark.slow, pytest.mark.anyio]
@@ -83,7 +84,7 @@ async def test_a_broken_poll_gives_the_turn_to_who_waits_here(bench: Bench) -> N
     poll.cancel()
     gone = [row for row in bench.polls() if row.poller == "one"][-1]
     assert gone.closed_at is not None
-    assert row.arrived_at - gone.closed_at < 0.5
+    assert row.arrived_at - gone.closed_at < AT_ONCE
 
 
 async def test_a_client_that_has_gone_frees_the_bot_for_another_proxy(bench: Bench) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 import pytest
 
 PROGRAM = Path(__file__).with_name("peer.py")
-PATIENCE = 15.0
+PATIENCE = 45.0
 LEASE = 1.0
 
 
