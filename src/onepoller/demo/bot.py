@@ -59,8 +59,10 @@ def guard_it(builder: AnyBuilder) -> None:
         match event:
             case events.RoleChanged(role=role):
                 say(role=role.label)
-            case events.EpisodeOpened(kind=kind):
-                say(opened=str(kind))
+            case events.EpisodeOpened(kind=kind, stands_by=stands_by):
+                say(opened=str(kind), stands_by=stands_by)
+            case events.StoodBy():
+                say(stands_by=True)
             case events.EpisodeClosed(kind=kind, resolution=resolution, seconds=seconds, conflicts=conflicts):
                 say(closed=str(kind), resolution=resolution, seconds=seconds, conflicts=conflicts)
             case _:

@@ -23,7 +23,7 @@ from onepoller.testing.botapi import Control
 
 Made = TypeVar("Made", bound="Bot")
 
-PATIENCE = 30.0
+PATIENCE = 60.0
 """How long anything that must happen may take before the demo gives up. No bound is judged by it."""
 
 

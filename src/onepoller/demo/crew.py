@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 
 from onepoller.demo.bots import PATIENCE, Bot, BotFailed
-from onepoller.demo.fates import Fates, fates, total
+from onepoller.demo.fates import Fates, fates, given_last, total
 from onepoller.testing.botapi import Control, Pushed, Row, undelivered
 
 LOOK_EVERY = 0.1
@@ -78,8 +78,9 @@ class Crew:
         _until(lambda: not undelivered(self.control.rows(self.bot_id), self.pushed(since=since)))
         rows, pushed = self.control.rows(self.bot_id), self.pushed(since=since)
         wanted = {made.update_id for made in pushed}
+        last = given_last(rows)
         for bot in self.running:
-            bot.wait_handled({u for row in rows if row.poller == bot.name for u in row.update_ids} & wanted)
+            bot.wait_handled({update for update, name in last.items() if name == bot.name} & wanted)
         return fates(rows, pushed, total(bot.handled for bot in [*self.running, *self.gone]))
 
 

@@ -48,6 +48,15 @@ def fates(rows: Iterable[Row], pushed: Iterable[Pushed], handled: Mapping[int, i
     )
 
 
+def given_last(rows: Iterable[Row]) -> dict[int, str]:
+    """Say who was given each update last, and saw it come.
+
+    An answer that crosses a handover is dropped, and what was in it is given to the successor: only that one
+    handles it.
+    """
+    return {update: row.poller for row in polls(rows) if not row.is_ghost for update in row.update_ids}
+
+
 def total(parts: Iterable[Iterable[int]]) -> Counter[int]:
     """Count how often each update was handled, by whomever."""
     return Counter(update for part in parts for update in part)

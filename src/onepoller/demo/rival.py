@@ -1,6 +1,7 @@
 """Act 5: a foreign program polls with the token for some seconds; no store knows it.
 
-That an episode was opened and resolved is the bot's own news, all else is read at the server.
+That an episode was opened and resolved, and that polling went on, is the bot's own news; all else is read at
+the server.
 """
 
 from __future__ import annotations
@@ -54,6 +55,7 @@ def _line(name: str, tally: Tally) -> str:
 
 def _episode(ours: Bot, news: list[dict[str, Any]], rows: list[Row]) -> list[Finding]:
     opened = [said["opened"] for said in news if "opened" in said]
+    stands_by = any(said.get("stands_by") for said in news)
     closed = [said for said in news if "closed" in said]
     seen = sum(row.poller == ours.name for row in conflicts(rows))
     told = sum(said["conflicts"] for said in closed)
@@ -63,6 +65,12 @@ def _episode(ours: Bot, news: list[dict[str, Any]], rows: list[Row]) -> list[Fin
             promised="1, rival",
             measured=f"{len(opened)}, {', '.join(opened)}",
             is_kept=opened == ["rival"],
+        ),
+        Finding(
+            what="polling goes on",
+            promised="yes",
+            measured="no, the bot was left to the script" if stands_by else "yes",
+            is_kept=not stands_by,
         ),
         Finding(
             what="episodes resolved, and the 409 answers counted in them",
@@ -116,7 +124,9 @@ def _own_overlaps(rows: list[Row]) -> int:
 ACT = Act(
     title="A foreign program",
     story="Somebody starts another bot framework with the same token, somewhere else. We hold the claim, so "
-    "a 409 must come from outside: it is one episode, told once, and polling goes on. (Telegram holds many a "
-    "409 back for 3 s. Who waits for one gets nothing meanwhile: the first seconds may be the script's.)",
+    "a 409 must come from outside: it is one episode, told once. Our bots have polled since act 1, each as "
+    "the heir of the one before: the incumbent holds, and polling goes on. (A bot that had just begun would "
+    "yield. Telegram holds many a 409 back for 3 s. Who waits for one gets nothing meanwhile: the first "
+    "seconds may be the script's.)",
     play=_play,
 )

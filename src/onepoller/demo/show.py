@@ -89,6 +89,7 @@ def _set_up(stack: ExitStack, screen: Screen, folder: Path, pace: Pace) -> Stage
 
 def _play(stage: Stage) -> Played:
     played: Played = []
+    stage.guarded.begin()  # of act 2: its trial passes while act 1 is seen
     for number, act in enumerate(ACTS, start=1):
         name = f"{number}. {act.title}"
         stage.screen.title(name)

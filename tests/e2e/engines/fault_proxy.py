@@ -13,6 +13,7 @@ import struct
 import threading
 from collections.abc import Callable
 from contextlib import suppress
+from dataclasses import dataclass, field
 from enum import StrEnum
 from types import TracebackType
 from typing import Self
@@ -67,6 +68,17 @@ class Link:
             how(self._server)
 
 
+@dataclass(slots=True, kw_only=True)
+class Planned:
+    """A fault that begins instead of a certain piece of data, which is the first that it strikes."""
+
+    order: Callable[[], None]
+    way: Way
+    left: int
+    """So many pieces in this direction, this one included."""
+    struck: threading.Event = field(default_factory=threading.Event)
+
+
 class FaultProxy:
     """Forwards to a port of this machine, until told otherwise."""
 
@@ -75,6 +87,7 @@ class FaultProxy:
         self._to = port
         self._delay = 0.0
         self._gates: dict[Way, asyncio.Event] = {}
+        self._planned: Planned | None = None
         self._listening: asyncio.Server | None = None
         self._tasks: set[asyncio.Task[None]] = set()
         self._loop = asyncio.new_event_loop()
@@ -99,8 +112,21 @@ class FaultProxy:
     # Orders
 
     def heal(self) -> None:
-        """Pass everything again, what was held back first; take connections again."""
+        """Pass everything again, what was held back first; take connections again. Nothing is planned."""
         self._run(self._heal)
+
+    def plan(self, order: Callable[[], None], way: Way, number: int) -> threading.Event:
+        """Obey this order (of ours) at the n-th piece of data from now; gives what is set then.
+
+        A piece is what is read at once, of any connection: the request or the answer of one round trip.
+        """
+        planned = Planned(order=order, way=way, left=number)
+
+        def keep() -> None:
+            self._planned = planned
+
+        self._run(keep)
+        return planned.struck
 
     def blackhole(self, *ways: Way) -> None:
         """Take bytes and connections and forward nothing: in these directions, by default in both."""
@@ -147,6 +173,10 @@ class FaultProxy:
     # In the loop
 
     def _run(self, order: Callable[[], None]) -> None:
+        if threading.current_thread() is self._thread:
+            order()  # as planned
+            return
+
         async def obey() -> None:
             if self._listening is None:
                 await self._listen()
@@ -161,6 +191,7 @@ class FaultProxy:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     def _heal(self) -> None:
+        self._planned = None
         self._delay = 0.0
         for gate in self._gates.values():
             gate.set()
@@ -206,11 +237,23 @@ class FaultProxy:
             self.links.discard(link)
             link.close()
 
+    def _strike_if_planned(self, way: Way) -> None:
+        planned = self._planned
+        if planned is None or planned.way is not way:
+            return
+        planned.left -= 1
+        if not planned.left:
+            self._planned = None
+            planned.order()
+            planned.struck.set()
+
     async def _pump(
         self, link: Link, way: Way, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
         while True:
             data = await reader.read(_CHUNK)
+            if data:
+                self._strike_if_planned(way)
             if self._delay:
                 await asyncio.sleep(self._delay)
             await self._gates[way].wait()

@@ -27,6 +27,12 @@ GRACE = 3.0
 """After a fault of the server everybody has a lease and so many seconds to come back."""
 ON_PROCESSES = ("kill", "freeze", "blink", "hand over", "quit")
 ON_CONNECTIONS = ("blackhole", "mute", "unheard", "slow", "reset", "forgotten", "dropped", "refused")
+ON_HANDOVERS = ("cut as it lets go", "silent as it lets go", "cut as it inherits", "silent as it inherits")
+PIECES = (1, 2, 3, 4, 8)
+"""At which piece of data, in one direction, a handover breaks: a question, a write, and an answer to each.
+
+Where each claim is written by itself (etcd, Kubernetes, a pooler) there are more.
+"""
 NO_LOSSES: Mapping[str, Callable[[Any], None]] = {}
 ON_SERVERS = ("restart", "crash", "server freezes", "server blinks")
 
@@ -60,14 +66,17 @@ class Nemesis:
         self._losses = losses
         self._random = random.Random(seed)
         connections = tuple(kind for kind in ON_CONNECTIONS if server is not None and kind not in spared)
-        self._on_workers = (*ON_PROCESSES, *connections)
+        handovers = ON_HANDOVERS if server is not None else ()
+        self._on_workers = (*ON_PROCESSES, *connections, *handovers)
         self.kinds = self._on_workers if server is None else (*self._on_workers, *ON_SERVERS, *losses)
-        self._left: list[str] = []
+        self._left: list[str] = list(handovers)  # first of all, so that a short run has them
 
     def strike(self) -> None:
         """One fault or two, and wait until every bot is served again."""
         kind = self._next()
         names = self._random.sample(self._crew.names, 2)
+        if kind in ON_HANDOVERS:
+            names.sort(key=self._held, reverse=kind.endswith("lets go"))
         with self._fault(kind, names[0]):
             if self._random.random() < TWICE:
                 with self._fault(self._random.choice(self._beside(kind)), names[1]):
@@ -109,6 +118,8 @@ class Nemesis:
             return self._on_process(kind, name)
         if kind in ON_CONNECTIONS:
             return self._on_connections(kind, name)
+        if kind in ON_HANDOVERS:
+            return self._on_handover(kind, name)
         return self._on_server(kind)
 
     @contextmanager
@@ -160,6 +171,21 @@ class Nemesis:
         proxy.heal()
 
     @contextmanager
+    def _on_handover(self, kind: str, name: str) -> Iterator[None]:
+        """The connection of who lets go, or of an heir, breaks at one of the pieces that a handover is."""
+        crew = self._crew
+        proxy = crew.proxies[name]
+        is_cut = kind.startswith("cut")
+        order = proxy.reset if is_cut else proxy.blackhole
+        struck = proxy.plan(order, self._random.choice(list(Way)), self._random.choice(PIECES))
+        for other in [name] if kind.endswith("lets go") else sorted(crew.pids.keys() - {name}):
+            crew.hand_over(other)
+        struck.wait(crew.lease)  # in vain where nothing passes, for another fault
+        yield
+        self._wait(*((0.0, 0.3) if is_cut else (0.1, 1.6)))
+        proxy.heal()
+
+    @contextmanager
     def _on_server(self, kind: str) -> Iterator[None]:
         server = self._server
         assert server is not None
@@ -181,6 +207,11 @@ class Nemesis:
     def _wait(self, least: float, most: float) -> None:
         """Go on for a part of the lease."""
         time.sleep(self._random.uniform(least, most) * self._crew.lease)
+
+    def _held(self, name: str) -> int:
+        """How many claims a worker holds."""
+        (held,) = self._crew.history().held([(boot_clock(), self._crew.pids[name])])
+        return held
 
     def excused(self) -> list[tuple[float, float]]:
         """When the store could not be reached by anybody, and a moment more."""

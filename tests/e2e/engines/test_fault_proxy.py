@@ -136,6 +136,31 @@ def test_a_forgotten_connection_is_dead_without_the_clients_knowing(
     assert ends.accept().recv(9) == b"new"
 
 
+def test_a_planned_fault_strikes_the_piece_that_it_waits_for(ends: Ends) -> None:
+    """What came before has passed, in this direction and in the other."""
+    struck = ends.proxy.plan(ends.proxy.blackhole, Way.UP, 2)
+    ends.server.sendall(b"not this way")
+    assert ends.client.recv(20) == b"not this way"
+    ends.client.sendall(b"first")
+    assert (ends.server.recv(9), struck.is_set()) == (b"first", False)
+    ends.client.sendall(b"second")
+    assert struck.wait(PATIENCE)
+    assert is_silent(ends.server)
+    ends.proxy.heal()
+    assert ends.server.recv(9) == b"second"
+
+
+def test_a_planned_reset_loses_the_piece_that_it_waits_for(ends: Ends) -> None:
+    """Its sender does not know whether it has arrived; a plan is obeyed once."""
+    assert not ends.proxy.plan(ends.proxy.reset, Way.DOWN, 1).is_set()
+    ends.server.sendall(b"lost")
+    with pytest.raises(ConnectionResetError):
+        ends.client.recv(9)
+    client, server = ends.connect(), ends.accept()
+    server.sendall(b"here")
+    assert client.recv(9) == b"here"
+
+
 def test_who_refuses_ends_what_is_open_and_takes_nothing_until_it_is_healed(ends: Ends) -> None:
     """The port stays the same."""
     ends.proxy.refuse()

@@ -38,7 +38,7 @@ class Length:
     cycles: int = 0
 
 
-SHORT = pytest.param(Length(bots=50, strikes=5), id="short", marks=pytest.mark.timeout(120))
+SHORT = pytest.param(Length(bots=50, strikes=9), id="short", marks=pytest.mark.timeout(120))
 LONG = pytest.param(
     Length(bots=60, cycles=2000), id="long", marks=[pytest.mark.soak, pytest.mark.timeout(3600)]
 )

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
-from onepoller.demo.fates import Fates, fates
+from onepoller.demo.fates import Fates, fates, given_last
 from onepoller.testing.botapi import Pushed, Row
 
 BOT = 123456789
@@ -76,3 +78,10 @@ def test_a_message_has_one_fate(rows: list[Row], handled: dict[int, int], expect
 def test_only_the_messages_asked_for_count() -> None:
     """What was handled twice before this act is not this act's."""
     assert counts() == fates([poll(1, "a", gives=(7,))], sent(7), {6: 2, 7: 1})
+
+
+def test_what_was_given_again_is_awaited_from_the_last_one() -> None:
+    """An answer that its poller dropped, for it was handing over, is not: nor one that nobody saw."""
+    unseen = replace(poll(3, "c", gives=(7, 8)), closed_at=2.5)
+
+    assert given_last([poll(1, "a", gives=(6, 7)), poll(2, "b", gives=(7,)), unseen]) == {6: "a", 7: "b"}
