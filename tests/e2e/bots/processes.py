@@ -33,6 +33,7 @@ KINDS = {
 """The programs of this folder that take a name, a server, a token, and options."""
 _LOOK_EVERY = 0.1
 """Seconds between two looks at a bot's log."""
+_ORDERS = 3
 
 
 class Bot:
@@ -116,6 +117,15 @@ class Bot:
         assert self.process.stdin is not None
         self.process.stdin.write(" ".join(words) + "\n")
         self.process.stdin.flush()
+
+    def hand_over(self, telegram: Telegram, *, to: str) -> None:
+        """Give the order, and wait for the heir's poll; again where it was too slow, and the bot taken back."""
+        for _ in range(_ORDERS):
+            self.tell("hand_over")
+            with suppress(TimeoutError):
+                telegram.wait_parked(to, timeout=PATIENCE / _ORDERS)
+                return
+        raise AssertionError(f"{self} was told {_ORDERS} times to hand over to {to}")
 
     def send(self, number: signal.Signals) -> None:
         """Send a signal; after SIGSTOP, wait until it is frozen."""

@@ -42,8 +42,7 @@ def test_a_handover_causes_no_409(telegram: Telegram, bots: Bots, redis_server: 
     telegram.wait_parked("a")
     bots.bare("b", store=store, state_dir=None, lease=LEASE)
     wait_wished(redis_server, f"handover{telegram.bot_id}")
-    holder.tell("hand_over")
-    telegram.wait_parked("b")
+    holder.hand_over(telegram, to="b")
     assert conflicts(telegram.rows()) == []
 
 
@@ -96,8 +95,7 @@ def test_a_forked_child_leaves_its_parents_connections_alone(
     telegram.wait_parked("a")
     parent.tell("fork-poll", "child")
     wait_wished(redis_server, f"fork{telegram.bot_id}")
-    parent.tell("hand_over")
-    telegram.wait_parked("child")
+    parent.hand_over(telegram, to="child")
     before = telegram.last()
     bots.run("handover", str(telegram.bot_id), "--store", store)
     telegram.wait_parked("a", after=before)
