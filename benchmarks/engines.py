@@ -3,7 +3,8 @@
 Every contender is the same bot (`engine_bot.py`): onepoller on each store, beside the locks that people put
 on the same servers. Its two processes have directories of their own, as on two hosts, so that nothing but the
 server can tell who is dead; only the file store has one directory. The moment of a poll is its arrival at the
-fake Bot API. All of them take turns, and all read CLOCK_MONOTONIC.
+fake Bot API. Those who are told of a death take turns first, alone: the heartbeats of the others would be in
+the way of milliseconds. Then the others do. All read CLOCK_MONOTONIC.
 """
 
 from __future__ import annotations
@@ -27,18 +28,19 @@ from programs import SECRET, Program
 from scale import Scale
 from takeover import RESIDENT_MB
 
+from onepoller.coordination.stores.etcd import SHORTEST_LEASE
 from onepoller.testing import Control, spawn
 from onepoller.testing.botapi import conflicts
 
 LEASE = 2.0
-"""Seconds; etcd knows no shorter one."""
+"""Seconds."""
 FILE = "file"
 ONE_HOST = "Redis, one host"
 """The same with one directory: the kernel tells who is dead."""
-LONGER = "etcd, lease 5 s"
-"""The shortest that etcd's own granularity, half a second, does not add to: it is asked for a second less."""
-CONTENDERS = (FILE, *PLACES, ONE_HOST, *LOCKS, LONGER)
-LEASES = dict.fromkeys(CONTENDERS, LEASE) | {LONGER: 5.0}
+CONTENDERS = (FILE, *PLACES, ONE_HOST, *LOCKS)
+TOLD = (FILE, "PostgreSQL", ONE_HOST, "pg_advisory_lock")
+"""To whom the kernel or the server tells a death at once."""
+LEASES = dict.fromkeys(CONTENDERS, LEASE) | {"etcd": SHORTEST_LEASE}
 BOTS = {how: 4_400_001 + place for place, how in enumerate(CONTENDERS)}
 PHASE = (0.03, 0.13)
 """Seconds between two contenders: what one of them does is over by then, or only waits."""
@@ -58,25 +60,38 @@ def run(scale: Scale, seed: int) -> dict[str, Any]:
         control = stack.enter_context(spawn())
         names = itertools.count()
         measured: dict[str, Any] = {}
-        pairs: dict[str, Pair] = {}
+        starts: dict[str, Callable[[], Program]] = {}
         for how in CONTENDERS:
             try:
                 store = _store(how, servers, folder)
             except Missing as missing:
                 measured[how] = {"missing": str(missing)}
-                continue
-            pairs[how] = Pair(partial(_bot, how, store, names, control, folder))
-            stack.callback(pairs[how].end)
+            else:
+                starts[how] = partial(_bot, how, store, names, control, folder)
+        for is_told in (True, False):
+            group = {how: start for how, start in starts.items() if (how in TOLD) is is_told}
+            measured |= _turns(group, scale, control, chance)
+    return {how: measured[how] for how in CONTENDERS}
+
+
+def _turns(
+    starts: Mapping[str, Callable[[], Program]], scale: Scale, control: Control, chance: random.Random
+) -> dict[str, dict[str, Any]]:
+    """What is measured of those who take turns."""
+    with ExitStack() as stack:
+        pairs = {how: Pair(start) for how, start in starts.items()}
+        for pair in pairs.values():
+            stack.callback(pair.end)
         for step in (Pair.await_holder, Pair.await_standby):
             for pair in pairs.values():
                 step(pair)
-        measured |= _handovers(pairs, scale.engine_handovers, control, chance)
+        measured = _handovers(pairs, scale.engine_handovers, control, chance)
         for what, fall, times in zip(
             ("killed_ms", "frozen_ms"), (Program.kill, Program.freeze), scale.engine_falls, strict=True
         ):
             for how, samples in _falls(pairs, fall, times, control, chance).items():
                 measured[how][what] = samples
-    return {how: measured[how] for how in CONTENDERS}
+    return measured
 
 
 def _store(how: str, servers: Servers, folder: Path) -> str:
@@ -86,8 +101,6 @@ def _store(how: str, servers: Servers, folder: Path) -> str:
         return servers.place(ON[how]).control
     if how == ONE_HOST:
         return f"{servers.place('Redis').url}prefix=one-host"
-    if how == LONGER:
-        return f"{servers.place('etcd').url}prefix=longer"
     return f"{servers.place(how).url}prefix=bench"
 
 
@@ -177,22 +190,13 @@ def bars(measured: Mapping[str, Any]) -> list[Bar]:
             Bar(name=f"{how}: handover, no poll open, p50", limit=10, measured=handover["p50"], unit="ms"),
             Bar(name=f"{how}: handover, no poll open, p99", limit=50, measured=handover["p99"], unit="ms"),
             Bar(
-                name=f"{how}: SIGKILL to the next poll, p99" + ("" if is_told else f", lease {LEASE:g} s"),
-                limit=20 if is_told else LEASE * 1e3 + 100,
+                name=f"{how}: SIGKILL to the next poll, p99"
+                + ("" if is_told else f", lease {LEASES[how]:g} s"),
+                limit=20 if is_told else LEASES[how] * 1e3 + 100,
                 measured=killed["p99"],
                 unit="ms",
             ),
         ]
-    longer = measured.get(LONGER, {})
-    if "killed_ms" in longer:
-        found.append(
-            Bar(
-                name=f"{LONGER}: SIGKILL to the next poll, p99",
-                limit=LEASES[LONGER] * 1e3 + 100,
-                measured=spread(longer["killed_ms"])["p99"],
-                unit="ms",
-            )
-        )
     return found
 
 
@@ -200,7 +204,7 @@ def table(measured: Mapping[str, Any]) -> Rows:
     """The numbers, for people."""
     rows: Rows = [
         (
-            f"no poll open, ms (lease {LEASE:g} s)",
+            f"no poll open, ms (lease {LEASE:g} s; etcd {SHORTEST_LEASE:g} s)",
             *("handover p50", "p99", "killed p50", "p99", "frozen p50", "p99", "runs"),
         )
     ]
@@ -209,7 +213,7 @@ def table(measured: Mapping[str, Any]) -> Rows:
             rows.append((how, of["missing"], *[""] * 6))
             continue
         falls = (of["handover_ms"], of["killed_ms"], of["frozen_ms"])
-        figures = [cell for samples in falls for cell in _cells(samples, LEASES[how] + TOO_LONG)]
+        figures = [cell for samples in falls for cell in _cells(samples, LEASES.get(how, LEASE) + TOO_LONG)]
         again = f"; {of['repeated']} told again" if of["repeated"] else ""
         rows.append((how, *figures, ", ".join(str(len(samples)) for samples in falls) + again))
     figures = [number(value) for both in CLIENT_GO.values() for value in both]

@@ -119,7 +119,7 @@ class Bot:
         self.process.stdin.flush()
 
     def hand_over(self, telegram: Telegram, *, to: str) -> None:
-        """Give the order, and wait for the heir's poll; again where it was too slow, and the bot taken back."""
+        """Give the order, and wait for the heir; again where it was too slow, and the bot taken back."""
         for _ in range(_ORDERS):
             self.tell("hand_over")
             with suppress(TimeoutError):
