@@ -113,8 +113,9 @@ class RedisStore:
         )
 
         async def goodbye(line: Line) -> None:
-            if line.server.run != own.begun.run or not (await line.ask(leave))[0]:
+            if line.server.run != own.begun.run:
                 return
+            await line.ask(leave)  # said already, perhaps, on a connection that was lost before the rest
             cursor = b"0"
             while True:
                 (cursor,) = await line.ask(

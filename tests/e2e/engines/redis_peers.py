@@ -17,6 +17,7 @@ from onepoller.coordination.stores.redis.place import Place
 from onepoller.coordination.stores.redis.store import RedisStore
 from onepoller.coordination.stores.seam import Change
 from onepoller.testing.store_contract.rig import Peer, identity
+from tests.e2e.engines.fault_proxy import FaultProxy
 from tests.e2e.engines.servers import Redis, Server, free_port
 
 LEASE = 2.0
@@ -57,12 +58,13 @@ def admin(server: Server) -> Any:
     return redis.Redis(port=server.port)
 
 
-def on(server: Server, *, lease: float = LEASE, slow_look: float = 0.05) -> RedisStore:
+def on(server: Server | FaultProxy, *, lease: float = LEASE, slow_look: float = 0.05) -> RedisStore:
     """A process's view of the server."""
-    return RedisStore(Place.of(Address.of(server.url)), prefix="onepoller", lease=lease, slow_look=slow_look)
+    url = server.url if isinstance(server, Server) else f"redis://127.0.0.1:{server.port}"
+    return RedisStore(Place.of(Address.of(url)), prefix="onepoller", lease=lease, slow_look=slow_look)
 
 
-async def peer(server: Server, *, lease: float = LEASE, slow_look: float = 0.05) -> Peer:
+async def peer(server: Server | FaultProxy, *, lease: float = LEASE, slow_look: float = 0.05) -> Peer:
     """One with a session."""
     store = on(server, lease=lease, slow_look=slow_look)
     return Peer(store=store, session=await store.open(identity()))

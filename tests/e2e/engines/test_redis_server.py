@@ -12,6 +12,7 @@ from onepoller.coordination.errors import (
 )
 from onepoller.coordination.stores.seam import Wish
 from onepoller.testing.store_contract.rig import BOT
+from tests.e2e.engines.fault_proxy import FaultProxy, Way
 from tests.e2e.engines.redis_peers import LEASE, admin, on, peer
 from tests.e2e.engines.servers import OwnServer, Redis, Server
 
@@ -91,6 +92,24 @@ def test_a_close_leaves_no_connection_and_no_session(own_server: OwnServer) -> N
         "arrivals",
         "claims",
     }
+
+
+@pytest.mark.parametrize(("way", "piece"), [(Way.DOWN, 1), (Way.UP, 2)])
+async def test_a_goodbye_whose_answer_is_lost_frees_the_claims(
+    own_server: OwnServer, way: Way, piece: int
+) -> None:
+    """It is said again on another connection, where the session is over already."""
+    server = own_server(Redis)
+    other = await peer(server)
+    with FaultProxy(server.port) as proxy:
+        before, leaving = await peer(proxy), await peer(proxy)
+        await before.store.close(before.session)  # so that the server knows the scripts
+        await leaving.take()
+        struck = proxy.plan(proxy.reset, way, piece)
+        await leaving.store.close(leaving.session)
+        assert struck.is_set()
+    assert (await other.claim(BOT)).holder is None
+    await other.store.close(other.session)
 
 
 async def test_dead_sessions_do_not_pile_up(own_server: OwnServer) -> None:
