@@ -15,7 +15,7 @@ import httpx
 
 from onepoller.testing.botapi.journal import Pushed, Row, row_from_json
 
-PATIENCE = 10.0
+PATIENCE = 45.0
 GREETING = "fake Bot API on "
 _SLACK = 5.0
 
