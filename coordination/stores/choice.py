@@ -41,6 +41,8 @@ class Chosen:
     """For people; no password is ever in it."""
     note: str
     """One sentence where it covers less than one would think, else empty."""
+    lease: float
+    """Seconds: what was asked for, or the shortest that there is."""
     make: Callable[[], Store]
     """A fresh store object for this process; called again in a forked child."""
 
@@ -49,7 +51,7 @@ def choose(store: str | Store | None, *, state_dir: str | Path | None, lease: fl
     """The store to use. Raises SettingsError or StoreUnfit, one sentence that says what to change."""
     if store is not None and not isinstance(store, str):
         given = store
-        return Chosen(name=type(store).__name__, note="", make=lambda: given)
+        return Chosen(name=type(store).__name__, note="", lease=lease, make=lambda: given)
     if not store:
         return _in_a_directory(state_dir, lease=lease)
     address = Address.of(store)
@@ -85,7 +87,7 @@ def _on_an_engine(address: Address, *, state_dir: str | Path | None, lease: floa
     def make() -> Store:
         return next(fresh, None) or made()
 
-    return Chosen(name=address.shown, note=note, make=make)
+    return Chosen(name=address.shown, note=note, lease=lease, make=make)
 
 
 def _witnesses(state_dir: str | Path | None) -> tuple[Witnesses | None, str]:
@@ -110,7 +112,7 @@ def _in_a_directory(state_dir: str | Path | None, *, lease: float, allow_unfit: 
     where = made.directory if isinstance(made, FileStore) else "the memory of this process"
     if not note and isinstance(made, FileStore) and not made.is_event_driven:
         note = "There is no inotify here: a change is seen at the next look, once a second."
-    return Chosen(name=str(where), note=note or "", make=make)
+    return Chosen(name=str(where), note=note or "", lease=lease, make=make)
 
 
 def _path(url: SplitResult) -> str:

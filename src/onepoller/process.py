@@ -14,6 +14,7 @@ import logging
 import os
 import threading
 from collections.abc import Awaitable, Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -93,6 +94,7 @@ class OnePoller:
         self._chosen: Chosen = choose(
             store or env.get("ONEPOLLER_STORE") or None, state_dir=named, lease=self.settings.lease
         )
+        self.settings = replace(self.settings, lease=self._chosen.lease)
         self._address = metrics or env.get("ONEPOLLER_METRICS") or None
         if self._address is not None:
             try:

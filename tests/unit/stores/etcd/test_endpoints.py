@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from onepoller import OnePoller
 from onepoller.coordination.errors import SettingsError, StoreUnfit
 from onepoller.coordination.stores.choice import choose
 from onepoller.coordination.stores.engine import Address
@@ -44,7 +45,9 @@ def test_it_is_chosen_by_its_scheme() -> None:
 def test_a_lease_that_the_server_cannot_keep_is_longer_and_that_is_said(tmp_path: Path) -> None:
     """It knows none below 2 s, and ends each up to half a second late."""
     chosen = choose("etcd://one.test", state_dir=tmp_path, lease=2.0)
-    assert chosen.note == "A lease of 2 s is taken as 3 s, the shortest here."
+    assert (chosen.lease, chosen.note) == (3.0, "A lease of 2 s is taken as 3 s, the shortest here.")
+    poller = OnePoller(store="etcd://one.test", state_dir=tmp_path, lease=2.0, environment={})
+    assert poller.settings.lease == 3.0
 
 
 @pytest.mark.parametrize(
