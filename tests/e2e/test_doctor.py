@@ -131,12 +131,13 @@ def check(
 
 
 def polling(doctor: Doctor, *, on_rival: str | None = None) -> Bot:
-    """A guarded bot that has had an answer."""
+    """A guarded bot that has had an answer, and knows it: it has polled again."""
     name = "blue"
     bot = doctor.bots.bare(name, on_rival=on_rival)
-    doctor.telegram.wait_for(
+    row = doctor.telegram.wait_for(
         lambda row: row.poller == name and row.how == "empty" and row.parked_at is not None
     )
+    doctor.telegram.wait_parked(name, after=row.seq)
     return bot
 
 

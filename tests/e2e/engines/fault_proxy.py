@@ -18,6 +18,8 @@ from enum import StrEnum
 from types import TracebackType
 from typing import Self
 
+from onepoller.testing.botapi.listening import stop_listening
+
 _CHUNK = 1 << 16
 _RESET_ON_CLOSE = struct.pack("ii", 1, 0)
 _PATIENCE = 45.0
@@ -84,6 +86,7 @@ class FaultProxy:
 
     def __init__(self, port: int) -> None:
         self.links: set[Link] = set()
+        self._all: list[Link] = []
         self._to = port
         self._delay = 0.0
         self._gates: dict[Way, asyncio.Event] = {}
@@ -198,8 +201,8 @@ class FaultProxy:
 
     async def _refuse(self) -> None:
         if self._listening is not None:
-            self._listening.close()
-            self._listening = None
+            listening, self._listening = self._listening, None
+            await stop_listening(listening)
         for link in list(self.links):
             link.reset()
 
@@ -210,13 +213,14 @@ class FaultProxy:
             for task in self._tasks:
                 task.cancel()
             await asyncio.gather(*others, return_exceptions=True)
-        for link in self.links:  # whose task had not begun
+        for link in self._all:  # also whose task had not begun, or which still had something to write
             link.reset()
         await asyncio.sleep(0)  # until they are closed
 
     def _accept(self, from_client: asyncio.StreamReader, to_client: asyncio.StreamWriter) -> None:
         link = Link(to_client)
         self.links.add(link)
+        self._all.append(link)
         task = self._loop.create_task(self._serve(link, from_client, to_client))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)

@@ -58,7 +58,8 @@ def test_one_of_the_workers_polls_and_each_end_of_it_moves_that(server: Server, 
     server.stop()
 
     rows = telegram.rows()
-    answered = sorted(int(row.text.split()[2]) for row in rows if " answers " in row.text)
-    assert answered == sorted({made.number for made in telegram.control.pushed(telegram.bot_id)})
+    # Who is ended between its answer and the next poll has not confirmed the message: it is answered again.
+    answered = {int(row.text.split()[2]) for row in rows if " answers " in row.text}
+    assert answered == {made.number for made in telegram.control.pushed(telegram.bot_id)}
     assert (overlaps(rows), [row for row in conflicts(rows) if not row.is_ghost]) == ([], [])
     assert ("Traceback" in server.log, "Conflict" in server.log) == (False, False)

@@ -17,6 +17,7 @@ from onepoller.testing.botapi.api import BotApi
 from onepoller.testing.botapi.call import Answer, Call
 from onepoller.testing.botapi.connection import Connection
 from onepoller.testing.botapi.http import Request
+from onepoller.testing.botapi.listening import stop_listening
 from onepoller.testing.botapi.replies import Reply
 from onepoller.testing.botapi.rules import FAITHFUL, Rules
 
@@ -82,7 +83,7 @@ class Server:
             watcher.fire()
         listener, self._listener = self._listener, None
         if listener is not None:
-            listener.close()
+            await stop_listening(listener)
         for connection in list(self._connections.values()):
             connection.abort()
         self._connections.clear()

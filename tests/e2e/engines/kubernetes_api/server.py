@@ -12,6 +12,7 @@ from typing import Any, Self, TypeVar
 
 from aiohttp import web
 
+from onepoller.testing.botapi.listening import stop_listening
 from tests.e2e.engines.kubernetes_api.handlers import Handlers
 from tests.e2e.engines.kubernetes_api.state import ALL, TOKEN, State
 from tests.e2e.engines.kubernetes_api.storage import Storage
@@ -33,6 +34,7 @@ class FakeKubernetes(State):
         self._storage = self._now(_made(Storage))
         self._handlers = Handlers(self, self._storage)
         self._runner: web.AppRunner | None = None
+        self._listening: asyncio.Server | None = None
 
     @property
     def url(self) -> str:
@@ -130,22 +132,29 @@ class FakeKubernetes(State):
     async def _start(self) -> None:
         self._runner = web.AppRunner(self._handlers.application(), access_log=None, shutdown_timeout=0.1)
         await self._runner.setup()
-        await web.TCPSite(
-            self._runner, "127.0.0.1", self.port, reuse_address=True, ssl_context=self._tls
-        ).start()
+        handle = self._runner.server
+        assert handle is not None
+        self._listening = await self._loop.create_server(
+            handle, "127.0.0.1", self.port, reuse_address=True, ssl=self._tls
+        )
 
     async def _stop(self) -> None:
         if self._runner is not None:
-            for site in list(self._runner.sites):
-                await site.stop()
-            await asyncio.sleep(0.05)  # what was accepted becomes a connection in one of the next turns
+            if self._listening is not None:
+                await stop_listening(self._listening)
             await self._handlers.close_watches()
             for connection in self._runner.server.connections if self._runner.server else ():
                 if connection.transport is not None:
                     connection.transport.abort()
             await self._runner.cleanup()
-            await asyncio.sleep(0.05)  # what was aborted is closed in one of the next turns
+            await _some_turns()  # what was aborted is closed in one of them
             self._runner = None
+
+
+async def _some_turns() -> None:
+    """Turns of the loop, not seconds: on a busy machine fifty milliseconds may be one."""
+    for _ in range(20):
+        await asyncio.sleep(0.001)
 
 
 async def _made(make: Callable[[], T]) -> T:
