@@ -277,3 +277,17 @@ def test_many_bots_cost_no_timer_each() -> None:
         assert certainties(a) == [Certainty.UNCERTAIN, Certainty.LOST, Certainty.HELD]
 
     net_test(body)
+
+
+def test_a_session_beats_twice_before_a_deadline_that_is_earlier_than_its_lease_says() -> None:
+    """As on a server that keeps a shorter lease than was asked for: one heartbeat may be lost."""
+
+    async def body(net: Net) -> None:
+        a, _ = net.process("a", lease=30.0)  # the server's is 10 s
+        await asyncio.sleep(15)
+        before = len(a.of(events.BeatEnded))
+        await asyncio.sleep(10 * DEADLINE)
+        assert len(a.of(events.BeatEnded)) - before >= 2 * 10
+        assert certainties(a) == []
+
+    net_test(body)
