@@ -9,9 +9,10 @@ OLDEST := build/oldest
 SIDE_BY_SIDE := -n 4 --dist loadfile --no-loadscope-reorder
 # What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.
 PROCESSES := tests/e2e/test_ptb_guard.py tests/e2e/test_examples.py tests/e2e/test_run_proxy.py tests/e2e/test_doctor.py
-# What the tests start, and the packages of Debian that have it.
+# What the tests start; the packages of Debian that are not called as what they bring. Only what is missing is
+# installed: a Node.js from elsewhere brings its own npm, and Debian's does not go with it.
 SERVERS := prometheus redis-server etcd postgres pgbouncer node npm
-PACKAGES := prometheus redis-server etcd-server postgresql pgbouncer nodejs npm
+PACKAGES := etcd:etcd-server postgres:postgresql node:nodejs
 # Debian keeps PostgreSQL's own programs out of the path.
 SERVER_PATH := $(subst $() ,:,$(wildcard /usr/lib/postgresql/*/bin)):$(PATH):/usr/sbin
 POLICY := /usr/sbin/policy-rc.d
@@ -54,7 +55,9 @@ servers: ## install the servers that some tests start (Debian, as root)
 	if [ ! -e $(POLICY) ]; then \
 	    trap 'rm -f $(POLICY)' EXIT; printf '#!/bin/sh\nexit 101\n' >$(POLICY); chmod +x $(POLICY); fi; \
 	echo "Installing$$missing."; export DEBIAN_FRONTEND=noninteractive; \
-	apt-get update -qq && apt-get install -qq -y --no-install-recommends $(PACKAGES) >/dev/null
+	packages=$$(for name in $$missing; do \
+	    for pair in $(PACKAGES); do [ "$${pair%%:*}" != $$name ] || name=$${pair#*:}; done; echo $$name; done); \
+	apt-get update -qq && apt-get install -qq -y --no-install-recommends $$packages >/dev/null
 
 # Any cluster: what the kubeconfig's context may do in the namespace is what deploy/kubernetes/rbac.yaml grants.
 NAMESPACE ?= default

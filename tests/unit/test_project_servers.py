@@ -36,7 +36,7 @@ class Machine:
                 "make",
                 "servers",
                 f"SERVERS={' '.join(names)}",
-                "PACKAGES=all of them",
+                "PACKAGES=a:package-of-a c:package-of-c",
                 f"POLICY={self.policy}",
             ],
             cwd=self.root,
@@ -59,12 +59,12 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_what_is_missing_is_installed_with_services_kept_down(machine: Machine) -> None:
-    """All that the tests start, apt knows what is there; a policy stands while packages are installed."""
-    machine.servers("sh", "no-such-server")
+    """No package of what is there, which may come from elsewhere; a policy stands while packages are installed."""
+    machine.servers("sh", "no-such-server", "c")
 
     assert machine.calls() == [
         "kept update -qq",
-        "kept install -qq -y --no-install-recommends all of them",
+        "kept install -qq -y --no-install-recommends no-such-server package-of-c",
     ]
 
 
