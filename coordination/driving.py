@@ -1,8 +1,10 @@
 """Drivers: they perform a guard's steps in the caller's event loop, or in the caller's thread.
 
-The asynchronous driver runs each poll in a task of its own and never cancels it in its first 50 ms: a
-connection that is cancelled while it is being set up loses its slot in httpcore's pool for good (a bot that
-is deaf until its restart; found by experiment). The synchronous driver cannot end a call: it lets it end.
+The asynchronous driver sends a poll in the caller's own task: one of its own would be two more turns of the
+loop for each. It ends a poll as `asyncio.timeout` does, by a cancel of that task which it takes back; never
+in the poll's first 50 ms: a connection that is cancelled while it is being set up may lose its slot in
+httpcore's pool for good (a bot that is deaf until its restart). What the caller cancels is cancelled at once,
+as without us. The synchronous driver cannot end a call: it lets it end.
 """
 
 from __future__ import annotations
@@ -32,9 +34,7 @@ from onepoller.coordination.wire import (
 )
 
 SETTLE = 0.05
-"""A poll is not cancelled in its first 50 ms."""
-CLOSING_LIMIT = 1.0
-"""A cancelled poll has so long to close its connection, seconds."""
+"""We do not cancel a poll in its first 50 ms."""
 
 
 async def get_updates(guard: Guard, request: Request, wire: Wire, caller: Any = None) -> Outcome:
@@ -42,13 +42,17 @@ async def get_updates(guard: Guard, request: Request, wire: Wire, caller: Any = 
 
     `caller` stands for whoever polls where that is no task of this process; it has `done()`.
     """
-    steps = call.steps(guard, request, wire, caller_of(caller or asyncio.current_task()))
-    flight = _AsyncFlight(guard, wire)
+    task = asyncio.current_task()
+    assert task is not None
+    steps = call.steps(guard, request, wire, caller_of(caller or task))
     try:
         step = next(steps)
         while True:
             try:
-                value = await (flight.send(step) if type(step) is SendPoll else _perform(step, wire, flight))
+                if type(step) is SendPoll:
+                    value: Any = await _send(step, guard, wire, task)
+                else:
+                    value = await _perform(step, guard, wire)
             except BaseException as error:  # noqa: BLE001  # the steps decide what it means
                 step = steps.throw(error)
             else:
@@ -58,10 +62,10 @@ async def get_updates(guard: Guard, request: Request, wire: Wire, caller: Any = 
         return outcome
 
 
-async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
+async def _perform(step: Any, guard: Guard, wire: Wire) -> Any:
     match step:
         case Await(future=future, seconds=seconds):
-            return await flight.crossing.result(future, seconds)
+            return await guard.claims.crossing.result(future, seconds)
         case Ask(method=method):
             try:
                 return await wire.ask(method)
@@ -70,100 +74,83 @@ async def _perform(step: Any, wire: Wire, flight: _AsyncFlight) -> Any:
                 return None
 
 
-class _AsyncFlight:
-    """The poll on its way, in the caller's event loop."""
+async def _send(
+    step: SendPoll, guard: Guard, wire: Wire, task: asyncio.Task[Any]
+) -> Delivered | Refused | Ended:
+    """Send a poll; it ends by its answer, by `interrupt`, or to be renewed."""
+    flight = _AsyncFlight(task, step.request.timeout)
+    if not step.is_final:
+        guard.flight = flight
+        if guard.is_leaving:
+            # The claim went between the last look and now; whoever took it could not see us yet.
+            guard.flight = None
+            return Ended.INTERRUPTED
+    timer = None
+    if step.renew_after is not None:
+        timer = flight.loop.call_later(step.renew_after, flight.end, Ended.RENEWED)
+    try:
+        return await wire.poll(step.request)
+    except BaseException:
+        if flight.how is None or flight.is_cancelled_by_others:
+            raise
+        return flight.how  # whatever it was: an error on the way out is nobody's
+    finally:
+        flight.close()
+        if timer is not None:
+            timer.cancel()
+        if not step.is_final:
+            guard.flight = None
 
+
+class _AsyncFlight:
+    """A poll on its way, in the caller's event loop and task."""
+
+    __slots__ = ("_cancelled_before", "_cancels", "_is_open", "_task", "how", "loop", "started", "timeout")
     minds_deadline = False
 
-    def __init__(self, guard: Guard, wire: Wire) -> None:
-        self.started = 0.0
-        self.timeout = 0.0
-        self.crossing = guard.claims.crossing
-        self._guard = guard
-        self._wire = wire
-        self.loop = asyncio.get_running_loop()
-        self._stop: asyncio.Future[Ended | None] | None = None
-
-    async def send(self, step: SendPoll) -> Delivered | Refused | Ended:
-        """Send it; it ends by its answer, by `interrupt`, or to be renewed."""
+    def __init__(self, task: asyncio.Task[Any], timeout: float) -> None:
+        self.loop = task.get_loop()
         self.started = self.loop.time()
-        self.timeout = step.request.timeout
-        self._stop = stop = self.loop.create_future()
-        task = self.loop.create_task(self._poll(step.request))
-        timer = None
-        if step.renew_after is not None:
-            timer = self.loop.call_later(step.renew_after, self._stopped, Ended.RENEWED)
-        if not step.is_final:
-            self._guard.flight = self
-            if self._guard.is_leaving:
-                # The claim went between the last look and now; whoever took it could not see us yet.
-                stop.set_result(Ended.INTERRUPTED)
-        try:
-            how: Ended | None = await stop
-            if how is not None and await self._end(task):
-                raise asyncio.CancelledError  # noqa: TRY301  # it is ours to pass on
-            if how is None or (task.done() and not task.cancelled() and not task.exception()):
-                outcome: Delivered | Refused = task.result()
-                return outcome
-            return how
-        except asyncio.CancelledError:
-            await self._end(task)
-            raise
-        finally:
-            if timer is not None:
-                timer.cancel()
-            if not step.is_final:
-                self._guard.flight = None
-
-    async def _poll(self, request: Request) -> Delivered | Refused:
-        """The poll's own task. It wakes us itself: a callback of the task would cost a turn of the loop."""
-        try:
-            return await self._wire.poll(request)
-        finally:
-            if self._stop is not None and not self._stop.done():
-                self._stop.set_result(None)
+        self.timeout = timeout
+        self.how: Ended | None = None
+        """How we have ended it."""
+        self._task = task
+        self._cancels = 0
+        self._cancelled_before = task.cancelling()
+        self._is_open = True
 
     def interrupt(self, how: Ended) -> None:
         """End it, from any thread."""
         with contextlib.suppress(RuntimeError):  # the caller's loop is closed: the poll ended with it
-            self.loop.call_soon_threadsafe(self._stopped, how)
+            self.loop.call_soon_threadsafe(self.end, how)
 
-    def _stopped(self, how: Ended) -> None:
-        if self._stop is not None and not self._stop.done():
-            self._stop.set_result(how)
-
-    async def _end(self, task: asyncio.Task[Any]) -> bool:
-        """Cancel the poll once that is safe, and wait until its connection is closed.
-
-        True: our caller was cancelled meanwhile; it must hear of it afterwards.
-        """
-        was_cancelled = False
+    def end(self, how: Ended) -> None:
+        """Cancel it once that is safe; called in its loop. Again where that was swallowed."""
+        if not self._is_open:
+            return
         early = self.started + SETTLE - self.loop.time()
         if early > 0:
-            was_cancelled = await _outlast(task, early)
-        task.cancel()
-        was_cancelled = await _outlast(task, CLOSING_LIMIT) or was_cancelled
-        if task.done() and not task.cancelled():
-            task.exception()  # looked at: an error on the way out is nobody's
-        return was_cancelled
+            self.loop.call_later(early, self.end, how)
+            return
+        self.how = self.how or how
+        self._cancels += 1
+        self._task.cancel()
+
+    @property
+    def is_cancelled_by_others(self) -> bool:
+        """Whether the caller was cancelled meanwhile: it must hear of it."""
+        return self._task.cancelling() - self._cancels > self._cancelled_before
+
+    def close(self) -> None:
+        """It has ended: take our cancels back."""
+        self._is_open = False
+        for _ in range(self._cancels):
+            self._task.uncancel()
 
 
 def can_end(flight: Flight | None, *, waiting: asyncio.AbstractEventLoop | None) -> bool:
     """Whether an interrupt would end this poll now, while one loop waits for us."""
     return isinstance(flight, _AsyncFlight) and flight.loop is not waiting and flight.loop.is_running()
-
-
-async def _outlast(task: asyncio.Task[Any], seconds: float) -> bool:
-    """Wait for a task, at most so long, through a cancellation of ours; true where there was one."""
-    loop = asyncio.get_running_loop()
-    end = loop.time() + seconds
-    was_cancelled = False
-    while not task.done() and (left := end - loop.time()) > 0:
-        try:
-            await asyncio.wait((task,), timeout=left)
-        except asyncio.CancelledError:
-            was_cancelled = True
-    return was_cancelled
 
 
 def get_updates_sync(guard: Guard, request: Request, wire: SyncWire) -> Outcome:

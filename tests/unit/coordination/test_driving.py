@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 from collections.abc import Coroutine
 from concurrent.futures import Future
 from typing import Any
@@ -128,8 +129,26 @@ def virtual(body: Coroutine[Any, Any, None]) -> None:
 
 
 @pytest.mark.parametrize(("after", "expected"), [(0.0, 0.05), (0.02, 0.05), (0.3, 0.3)])
-def test_a_poll_is_not_cancelled_in_its_first_50_ms(after: float, expected: float) -> None:
-    """A connection that is cancelled while it is made loses httpcore's pool slot for good."""
+def test_we_do_not_cancel_a_poll_in_its_first_50_ms(after: float, expected: float) -> None:
+    """A connection that is cancelled while it is made may lose httpcore's pool slot for good."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(after)
+        await asyncio.sleep(0)
+        guard.lost(Cause.FENCED)
+
+        assert await task is NOTHING
+        assert wire.cancelled == pytest.approx([expected])
+        assert task.cancelling() == 0
+
+    virtual(body())
+
+
+@pytest.mark.parametrize("after", [0.0, 0.02, 0.3])
+def test_a_caller_that_is_cancelled_ends_its_poll_at_once(after: float) -> None:
+    """As without us."""
 
     async def body() -> None:
         wire = Wire()
@@ -140,7 +159,76 @@ def test_a_poll_is_not_cancelled_in_its_first_50_ms(after: float, expected: floa
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert wire.cancelled == pytest.approx([expected])
+        assert wire.cancelled == pytest.approx([after])
+
+    virtual(body())
+
+
+def test_a_claim_that_goes_before_its_poll_is_sent_sends_none() -> None:
+    """Whoever took it polls by now."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        steps = guard.outgoing
+
+        def lost_meanwhile(offset: int) -> int:
+            guard.lost(Cause.FENCED)
+            return steps(offset)
+
+        guard.outgoing = lost_meanwhile  # type: ignore[method-assign]  # the last thing before it is sent
+
+        assert await driving.get_updates(guard, REQUEST, wire) is NOTHING
+        assert wire.polls == []
+
+    virtual(body())
+
+
+def test_a_wire_that_swallows_a_cancel_is_told_again() -> None:
+    """Overdue polls are ended each second: in the end it hears."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(answers_after=1e6)
+        once = wire.poll
+
+        async def deaf_once(request: Request) -> Delivered | Refused:
+            with contextlib.suppress(asyncio.CancelledError):
+                return await once(request)
+            return await once(request)
+
+        wire.poll = deaf_once  # type: ignore[method-assign]
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        for _ in range(2):
+            await asyncio.sleep(31)
+            assert guard.flight is not None
+            guard.flight.interrupt(Ended.OVERDUE)
+            await asyncio.sleep(0)
+
+        with pytest.raises(TimeoutError):
+            await task
+        assert (len(wire.cancelled), task.cancelling()) == (2, 0)
+
+    virtual(body())
+
+
+def test_an_error_on_the_way_out_is_nobodys() -> None:
+    """The poll was ended; how its connection closed is of no interest."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        inner = wire.poll
+
+        async def fails_to_close(request: Request) -> Delivered | Refused:
+            try:
+                return await inner(request)
+            finally:
+                raise OSError("reset")
+
+        wire.poll = fails_to_close  # type: ignore[method-assign]
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        guard.lost(Cause.FENCED)
+
+        assert await task is NOTHING
 
     virtual(body())
 
@@ -192,8 +280,36 @@ def test_a_cancel_during_a_handover_is_not_swallowed() -> None:
         with pytest.raises(asyncio.CancelledError):
             await task
 
-        assert wire.cancelled == pytest.approx([0.05])
+        assert wire.cancelled == pytest.approx([0.02])
         assert asyncio.get_running_loop().time() < 1
+
+    virtual(body())
+
+
+def test_a_cancel_while_an_ended_poll_closes_is_not_swallowed() -> None:
+    """Ours is taken back, the caller's stays."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        inner = wire.poll
+
+        async def closes_slowly(request: Request) -> Delivered | Refused:
+            try:
+                return await inner(request)
+            finally:
+                await asyncio.sleep(0.5)
+
+        wire.poll = closes_slowly  # type: ignore[method-assign]
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        guard.begin_drain()
+        await asyncio.sleep(0.1)
+        task.cancel()
+
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelling() == 1
+        assert asyncio.get_running_loop().time() == pytest.approx(1.1)
 
     virtual(body())
 
