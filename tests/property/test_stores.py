@@ -10,7 +10,7 @@ import asyncio
 import tempfile
 from abc import abstractmethod
 from collections.abc import Coroutine
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -40,6 +40,8 @@ class Known:
     beaten_at: float
     is_killed: bool = False
     is_over: bool = False
+    seen: set[tuple[BotId, Term]] = field(default_factory=set)
+    """What was its own when it was looked at."""
 
     def is_silent(self, now: float) -> bool:
         """Whether a swap may require it to be over."""
@@ -228,6 +230,12 @@ class StoreMachine(RuleBasedStateMachine):
                     is_holder = claim.holder == name and not known.is_over
                     assert known.session.has_claim(bot_id, claim.term) is is_holder
                     assert not known.session.has_claim(bot_id, Term(claim.term - 1))
+                    if is_holder:
+                        known.seen.add((bot_id, claim.term))
+                for bot_id, term in known.seen:
+                    claim = self.claims[bot_id]
+                    is_ours = (claim.holder, claim.term) == (name, term) and not known.is_over
+                    assert known.session.has_claim(bot_id, term) is is_ours
 
     def teardown(self) -> None:
         """Close whatever is open."""

@@ -59,7 +59,7 @@ def machine(tmp_path: Path) -> Machine:
 
 
 def test_what_is_missing_is_installed_with_services_kept_down(machine: Machine) -> None:
-    """No package of what is there, which may come from elsewhere; a policy stands while packages are installed."""
+    """No package of what is there, which may come from elsewhere; a policy stands during it."""
     machine.servers("sh", "no-such-server", "c")
 
     assert machine.calls() == [

@@ -1,7 +1,8 @@
 """Our session in the file store, with the look before delivery: a read-only connection of its own.
 
 The look compares the inodes of the session file, the database and its -wal with their paths, and reads one
-row. It waits for no writer, may be done from any thread, and says False where it cannot know.
+row; or, where it has read that row since we last wrote to it, the mark by which others tell that they have
+(`session_file`). It waits for no writer, may be done from any thread, and says False where it cannot know.
 """
 
 from __future__ import annotations
@@ -9,7 +10,8 @@ from __future__ import annotations
 import os
 import sqlite3
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TypeVar
 
@@ -43,6 +45,10 @@ class FileSession:
         self._reader: sqlite3.Connection | None = None
         self._marks = Marks(inodes=())
         self._pid = os.getpid()
+        self._seen: dict[BotId, Term] = {}
+        """Claims that the database has said are ours, and which we have not written to since."""
+        self._writes = 0
+        """Writes of ours that are under way."""
 
     def __repr__(self) -> str:
         state = "over" if self.is_over else "alive"
@@ -71,19 +77,41 @@ class FileSession:
     def has_claim(self, bot_id: BotId, term: Term) -> bool:
         """The look before delivery. Never raises."""
         try:
-            row = self.look(lambda reader: reader.execute(_HAS_CLAIM, (bot_id, term, self._id)).fetchone())
-        except (SessionOver, Replaced, sqlite3.Error):
+            with self.lock:
+                reader = self._checked_reader()
+                is_unmarked = not self.file.is_marked  # first: what is said after it is at least as new
+                if is_unmarked and self._seen.get(bot_id) == term:
+                    return True
+                is_ours = reader.execute(_HAS_CLAIM, (bot_id, term, self._id)).fetchone() is not None
+                if is_ours and not self._writes:
+                    self._seen[bot_id] = term
+                return is_ours
+        except (SessionOver, Replaced, OSError, sqlite3.Error):
             return False
-        return row is not None
 
     def look(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Ask our connection, if the files are those we know. Raises SessionOver, Replaced, sqlite3.Error."""
         with self.lock:
-            if self._reader is None or os.getpid() != self._pid:
-                raise SessionOver(f"Session {self._id} is over; open a new one.")
-            if not self._marks.hold():
-                raise Replaced(f"The files of session {self._id} were removed or replaced.")
-            return query(self._reader)
+            return query(self._checked_reader())
+
+    def _checked_reader(self) -> sqlite3.Connection:
+        if self._reader is None or os.getpid() != self._pid:
+            raise SessionOver(f"Session {self._id} is over; open a new one.")
+        if not self._marks.hold():
+            raise Replaced(f"The files of session {self._id} were removed or replaced.")
+        return self._reader
+
+    @contextmanager
+    def writing_to(self, bots: Iterable[BotId] | None = None) -> Iterator[None]:
+        """While these claims, or all, may change by our own hand, and after it, only the database knows."""
+        with self.lock:
+            self._writes += 1
+            for bot_id in tuple(self._seen) if bots is None else bots:
+                self._seen.pop(bot_id, None)
+        try:
+            yield
+        finally:
+            self._writes -= 1
 
     def beaten(self, at: float) -> None:
         """Note when the last good beat was sent."""
@@ -98,6 +126,7 @@ class FileSession:
             self._marks = Marks(
                 inodes=(own, *marks.inodes[:2])
             )  # the -shm is compared at each beat and write
+            self._seen.clear()
             self.generation = generation
         if stale is not None:
             stale.close()

@@ -1,9 +1,11 @@
 """Our own session file: the lock that says that we live, and the beat that says that we are not frozen.
 
-The file: 8 bytes counter, 8 bytes wall clock (double), 4 bytes length of the header, the header, the report.
-A beat overwrites the first 16 bytes in place: no transaction, no fsync, no disk space. The header never
-changes; with it a database that was lost is made anew (`rebuild`). The report is rewritten when it has
-changed.
+The file: 8 bytes counter, 8 bytes wall clock (double), 1 byte mark, 4 bytes length of the header, the
+header, the report. A beat overwrites the first 16 bytes in place: no transaction, no fsync, no disk space.
+The mark is set by others: whoever takes a claim of ours, or ends our session, sets it before the database
+says so, and nobody takes it back. While it is not set, what the database has said of our claims still
+holds. The header never changes; with it a database that was lost is made anew (`rebuild`). The report is
+rewritten when it has changed.
 """
 
 from __future__ import annotations
@@ -20,8 +22,13 @@ from onepoller.coordination.stores.file import flock
 from onepoller.coordination.stores.file.marks import Inode, inode_at, inode_of
 
 BEAT = struct.Struct("<Qd")
+_MARK_AT = BEAT.size
+_UNMARKED, _MARKED = b"\0", b"\1"
 _LENGTH = struct.Struct("<I")
-_PREFIX = BEAT.size + _LENGTH.size
+_LENGTH_AT = _MARK_AT + len(_UNMARKED)
+_PREFIX = _LENGTH_AT + _LENGTH.size
+WAKE = os.O_WRONLY | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_CLOEXEC", 0) | getattr(os, "O_NONBLOCK", 0)
+"""How another session's file is opened to be heard there: its owner watches for what was written."""
 
 
 class SessionFile:
@@ -42,7 +49,7 @@ class SessionFile:
         descriptor = os.open(path, flags, mode)
         try:
             os.fchmod(descriptor, mode)  # whatever the umask
-            start = BEAT.pack(0, time.time()) + _LENGTH.pack(len(header)) + header
+            start = BEAT.pack(0, time.time()) + _UNMARKED + _LENGTH.pack(len(header)) + header
             if not flock.take(descriptor):
                 raise OSError(errno.EAGAIN, os.strerror(errno.EAGAIN))  # noqa: TRY301
             if os.pwrite(descriptor, start, 0) != len(start):
@@ -74,6 +81,11 @@ class SessionFile:
         else:
             self._report = report[:written]
 
+    @property
+    def is_marked(self) -> bool:
+        """Whether anybody has taken something of ours. A microsecond."""
+        return os.pread(self._descriptor, 1, _MARK_AT) != _UNMARKED
+
     def is_in_place(self) -> bool:
         """Whether the path still leads to the file that we have locked."""
         return inode_at(self.path) == self._inode
@@ -88,6 +100,20 @@ class SessionFile:
         """Remove the path, if it still leads to our file."""
         if self.is_in_place():
             self.path.unlink(missing_ok=True)
+
+
+def mark(path: Path) -> None:
+    """Set the mark of another session. Without effect where its file is gone, which it sees by itself."""
+    try:
+        descriptor = os.open(path, WAKE)
+    except OSError as error:
+        if error.errno in (errno.ENOENT, errno.ELOOP):
+            return
+        raise
+    try:
+        os.pwrite(descriptor, _MARKED, _MARK_AT)
+    finally:
+        os.close(descriptor)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,7 +131,7 @@ def parse(content: bytes) -> Content:
     if len(content) < _PREFIX:
         return Content()
     _, beaten_at = BEAT.unpack_from(content)
-    (length,) = _LENGTH.unpack_from(content, BEAT.size)
+    (length,) = _LENGTH.unpack_from(content, _LENGTH_AT)
     return Content(
         header=content[_PREFIX : _PREFIX + length],
         report=content[_PREFIX + length :],

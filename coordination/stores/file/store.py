@@ -28,7 +28,7 @@ from onepoller.coordination.stores.file.marks import inode_at
 from onepoller.coordination.stores.file.observer import Observer
 from onepoller.coordination.stores.file.rows import SessionRow
 from onepoller.coordination.stores.file.session import FileSession
-from onepoller.coordination.stores.file.session_file import Content, SessionFile
+from onepoller.coordination.stores.file.session_file import WAKE, Content, SessionFile, mark
 from onepoller.coordination.stores.file.system_errors import system_errors
 from onepoller.coordination.stores.file.watch import Watch
 from onepoller.coordination.stores.lease import Lease
@@ -135,7 +135,8 @@ class FileStore:
             return
         self._tidy()
         try:
-            await self._database.write(lambda tables: writing.leave(tables, own.id), limit=_CLOSE_LIMIT)
+            with own.writing_to():
+                await self._database.write(lambda tables: writing.leave(tables, own.id), limit=_CLOSE_LIMIT)
         except StoreUnavailable:
             # Our lock is free in a moment, which proves as much; the file is left to whoever ends us.
             self._drop(own)
@@ -190,12 +191,13 @@ class FileStore:
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes in one transaction; each claim only if its version is as expected."""
         own = _own(session)
-        with self._ending(own):
+        with system_errors(self.directory), self._ending(own):
             await self._check(own)
-            outcome = await self._database.write(  # it looks itself whether the database was replaced
-                lambda tables: writing.apply(tables, own.id, batch, prove=self._is_over),
-                may_spend_reserve=any(swap.requires_over for swap in batch.swaps),
-            )
+            with own.writing_to(swap.claim.bot_id for swap in batch.swaps):
+                outcome = await self._database.write(  # it looks itself whether the database was replaced
+                    lambda tables: writing.apply(tables, own.id, batch, prove=self._is_over, mark=self._mark),
+                    may_spend_reserve=any(swap.requires_over for swap in batch.swaps),
+                )
             self._attach(own)
         self._wake(batch.wake)
         if outcome.ended:
@@ -277,6 +279,9 @@ class FileStore:
             self._drop(own)
             raise
 
+    def _mark(self, session_id: SessionId) -> None:
+        mark(self._places.session(session_id))
+
     def _is_over(self, row: SessionRow) -> bool:
         return self._observer.look(row) is not Liveness.ALIVE
 
@@ -311,10 +316,7 @@ class FileStore:
         """Open their files for writing and close them; after the commit, or they would look too early."""
         for session_id in sessions:
             try:
-                descriptor = os.open(
-                    self._places.session(session_id),
-                    os.O_WRONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK,
-                )
+                descriptor = os.open(self._places.session(session_id), WAKE)
             except OSError:  # gone meanwhile, or no descriptor left: the slow look stands behind
                 continue
             os.close(descriptor)

@@ -24,6 +24,8 @@ from onepoller.coordination.stores.seam import Batch, Claim, Wish
 
 Proof = Callable[[SessionRow], bool]
 """Whether a session is over, looked at now."""
+Mark = Callable[[SessionId], None]
+"""Sets the mark of a session (`session_file`), which takes what the database says of its claims for known."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +37,9 @@ class Outcome:
     """Sessions that this transaction has ended: their files are to be unlinked."""
 
 
-def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, prove: Proof) -> Outcome:
+def apply(
+    connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, prove: Proof, mark: Mark
+) -> Outcome:
     """Write a batch: the claims whose version is the expected one, and whose condition can be proved.
 
     The same statements each time, so that a takeover finds them compiled.
@@ -51,6 +55,9 @@ def apply(connection: sqlite3.Connection, writer: SessionId, batch: Batch, *, pr
         for swap in matching
         if swap.requires_over is None or swap.requires_over in over
     }
+    former = {holder for bot_id in written if (holder := holders.get(bot_id))}
+    for session_id in {row.id for row in ended} | (former - over - {writer}):
+        mark(session_id)
     connection.executemany(
         f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
         map(row_of_claim, written.values()),

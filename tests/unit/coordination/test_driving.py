@@ -195,7 +195,7 @@ def test_a_wire_that_swallows_a_cancel_is_told_again() -> None:
                 return await once(request)
             return await once(request)
 
-        wire.poll = deaf_once  # type: ignore[method-assign]
+        wire.poll = deaf_once  # type: ignore[method-assign, assignment]
         task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
         for _ in range(2):
             await asyncio.sleep(31)
@@ -223,7 +223,7 @@ def test_an_error_on_the_way_out_is_nobodys() -> None:
             finally:
                 raise OSError("reset")
 
-        wire.poll = fails_to_close  # type: ignore[method-assign]
+        wire.poll = fails_to_close  # type: ignore[method-assign, assignment]
         task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
         await asyncio.sleep(1)
         guard.lost(Cause.FENCED)
@@ -299,7 +299,7 @@ def test_a_cancel_while_an_ended_poll_closes_is_not_swallowed() -> None:
             finally:
                 await asyncio.sleep(0.5)
 
-        wire.poll = closes_slowly  # type: ignore[method-assign]
+        wire.poll = closes_slowly  # type: ignore[method-assign, assignment]
         task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
         await asyncio.sleep(1)
         guard.begin_drain()

@@ -125,6 +125,7 @@ class SessionPromises(Rig):
         first, second = await self.pair()
         mine = await first.take()
         assert mine is not None
+        assert first.session.has_claim(BOT, mine.term)
         await self.silence(first, seen_by=second)
         await second.take(requires_over=first)
         assert not first.session.has_claim(BOT, mine.term)
@@ -136,6 +137,7 @@ class SessionPromises(Rig):
         await first.take()
         other = await first.take(OTHER)
         assert other is not None
+        assert first.session.has_claim(OTHER, other.term)
         await self.silence(first, seen_by=second)
         await second.take(requires_over=first)
         assert not first.session.has_claim(OTHER, other.term)

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import asyncio
+import errno
 import os
 import sqlite3
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
-from onepoller.coordination.errors import SessionOver, StoreBusy
+from onepoller.coordination.errors import SessionOver, StoreBusy, StoreUnavailable
 from onepoller.coordination.identity import BotId, Term
 from onepoller.coordination.report import BotReport, Role, pack
 from onepoller.coordination.stores.file import FileStore
 from onepoller.coordination.stores.file.session import FileSession
+from onepoller.coordination.stores.file.session_file import mark
 from onepoller.coordination.stores.memory import MemoryStore
 from onepoller.coordination.stores.seam import Batch, Claim, Session, Swap, Wish
 from onepoller.testing.store_contract.rig import identity
@@ -207,6 +210,107 @@ def test_the_look_reads_who_is_over(scene: Scene) -> None:
         return has_it
 
     assert not asyncio.run(body())
+
+
+def asked_of_the_database(session: FileSession) -> list[str]:
+    """The statements of its looks, from now on."""
+    asked: list[str] = []
+    assert session._reader is not None  # what is looked at
+    session._reader.set_trace_callback(asked.append)
+    return asked
+
+
+def test_what_nobody_has_marked_is_asked_once(scene: Scene) -> None:
+    """A look at each batch is a microsecond and three inodes, not a query."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        asked = asked_of_the_database(session)
+        assert [session.has_claim(BOT, claim.term) for _ in range(3)] == [True] * 3
+        assert len(asked) == 1
+        assert not session.has_claim(BOT, Term(claim.term + 1))
+
+    asyncio.run(body())
+
+
+def test_whoever_takes_a_claim_marks_its_holder_first(scene: Scene) -> None:
+    """What was asked once is asked again, though the transaction has not been seen yet."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        assert session.has_claim(BOT, claim.term)
+        rival = scene.another()
+        other = await rival.open(identity("other"))
+        taken = Batch(swaps=[Swap(claim=replace(claim, holder=other.id))])
+        assert (await rival.swap(other, taken)).written
+        assert not session.has_claim(BOT, claim.term)
+
+    asyncio.run(body())
+
+
+def test_whoever_ends_a_session_marks_it_first(scene: Scene) -> None:
+    """One that was frozen looks after it has thawed."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        assert session.has_claim(BOT, claim.term)
+        rival = scene.another()
+        other = await rival.open(identity("other"))
+        swap = Swap(claim=replace(claim, holder=other.id), requires_over=session.id)
+        assert not (await rival.swap(other, Batch(swaps=[swap]))).written
+        scene.now += 10
+        assert (await rival.swap(other, Batch(swaps=[swap]))).written
+        assert not session.has_claim(BOT, claim.term)
+
+    asyncio.run(body())
+
+
+def test_a_mark_without_a_change_costs_queries_alone(scene: Scene) -> None:
+    """Whoever set it was killed before its commit."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        assert session.has_claim(BOT, claim.term)
+        mark(session.file.path)
+        asked = asked_of_the_database(session)
+        assert [session.has_claim(BOT, claim.term) for _ in range(3)] == [True] * 3
+        assert len(asked) == 3
+        await scene.store.beat(session)
+        assert session.file.is_marked
+
+    asyncio.run(body())
+
+
+def test_what_we_write_ourselves_is_asked_again(scene: Scene) -> None:
+    """A claim that was let go is not ours, whatever was asked before or meanwhile."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        assert session.has_claim(BOT, claim.term)
+        with session.writing_to([BOT]):
+            assert session.has_claim(BOT, claim.term)
+            await scene.store.swap(session, Batch(swaps=[Swap(claim=replace(claim, holder=None))]))
+        assert not session.has_claim(BOT, claim.term)
+
+    asyncio.run(body())
+
+
+def test_a_claim_cannot_be_taken_where_its_holder_cannot_be_marked(scene: Scene) -> None:
+    """Nothing is written: it would go on delivering."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        rival = scene.another()
+        other = await rival.open(identity("other"))
+        failed = OSError(errno.EMFILE, "Too many open files")
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr("onepoller.coordination.stores.file.store.mark", Mock(side_effect=failed))
+            with pytest.raises(StoreUnavailable, match="Too many open files"):
+                await rival.swap(other, Batch(swaps=[Swap(claim=replace(claim, holder=other.id))]))
+        assert session.has_claim(BOT, claim.term)
+        assert (await rival.read([BOT])).claims[BOT].holder == session.id
+
+    asyncio.run(body())
 
 
 def test_a_file_put_in_a_dead_sessions_place_is_left_alone(scene: Scene) -> None:
