@@ -8,7 +8,7 @@ rule: what happened goes to the guard, and so to `decide`; what comes back is do
 from __future__ import annotations
 
 import math
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +19,6 @@ from onepoller.coordination.outcomes import is_timeout, outcome_of, outcome_of_e
 from onepoller.coordination.report import Role
 from onepoller.coordination.situation import (
     Action,
-    Answered,
     AwaitClaim,
     BrokeOff,
     Called,
@@ -73,24 +72,25 @@ class _Call:
         self._request = request
         self._manners = wire.manners
         self._now = guard.clocks.monotonic
-        self._deadline = self._now() + request.timeout
+        self._came = self._now()
+        self._deadline = self._came + request.timeout
         guard.api_root = wire.api_root
 
     def serve(self, caller: Caller) -> Steps:
         """Wait for our turn, serve, and leave; whatever happens."""
-        guard, presence = self._guard, self._guard.presence
+        guard, presence, now = self._guard, self._guard.presence, self._came
         guard.offsets.called(self._request.offset)
-        if presence.is_final(self._request.timeout, self._now()):
+        if not self._request.timeout and presence.is_final(now):
             return (yield from self._final_confirm())
-        came = self._now()
-        while other := presence.enter(caller, self._now(), is_owed=guard.offsets.unacknowledged):
+        while other := presence.enter(caller, now, is_owed=guard.offsets.unacknowledged):
             if self._left <= 0:
                 return NOTHING
             yield Await(future=other.ended, seconds=min(self._left, other.seconds))
-            if self._now() - came >= OVERLAP:
+            now = self._now()
+            if now - self._came >= OVERLAP:
                 # A shorter wait is a call that ends, as when polling is stopped and started again.
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
-        if presence.called(caller, self._now(), was_let_go=guard.state.role is Role.STOPPED):
+        if presence.called(caller, now, was_let_go=guard.state.role is Role.STOPPED):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
         guard.drain.settle()
         how, retry_after = stall.CallEnd.ERROR, 0.0
@@ -181,9 +181,14 @@ class _Call:
     def _poll(self, request: Request) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         grant = guard.grant
-        if grant is None or not (guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))):
+        if grant is None:
             return AwaitClaim(), NOTHING
-        if guard.has_overslept or guard.is_to_look:
+        if guard.fence.is_passed(grant):
+            if not (guard.holds_on or (yield from self._refreshed(grant))):
+                return AwaitClaim(), NOTHING
+            if guard.is_to_look:
+                return Watch(), NOTHING
+        if guard.has_overslept(guard.incumbency.sending(request.timeout)):
             return Watch(), NOTHING
         guard.drain.is_polling = True
         try:
@@ -201,30 +206,53 @@ class _Call:
             request = replace(request, offset=offset)
         started = self._now()
         first = guard.first_poll_after(started)
-        pause = guard.incumbency.pause
         try:
-            end = yield from self._parked(request, guard.renew_after(started))
+            end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
-            self._tell(outcome_of_error(error), request, grant, started, first)
+            elapsed = self._now() - started
+            if not is_timeout(error):
+                self._broke_off(request, elapsed)
+            self._tell(outcome_of_error(error), request, grant, elapsed, first)
             guard.apply(Failed(silence=guard.incumbency.absence))
             raise
+        except GeneratorExit:
+            raise  # thrown away, perhaps in a forked child, where nothing is to be touched
         except BaseException:
-            if self._now() - started >= ARRIVED:
+            elapsed = self._now() - started
+            self._broke_off(request, elapsed)
+            if elapsed >= ARRIVED:
                 guard.offsets.accept(request.offset)
             raise
         elapsed = self._now() - started
-        if elapsed >= ARRIVED or not isinstance(end, Ended):
+        if isinstance(end, Delivered):
+            return (yield from self._delivered(end, elapsed, request, grant, first))
+        return self._brought_nothing(end, elapsed, request, grant, first)
+
+    def _delivered(
+        self, end: Delivered, elapsed: float, request: Request, grant: Grant, first: float | None
+    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
+        guard, ids = self._guard, end.update_ids
+        guard.offsets.accept(request.offset)
+        how = events.Outcome.UPDATES if ids else events.Outcome.EMPTY
+        self._tell(how, request, grant, elapsed, first, len(ids))
+        guard.last_poll = guard.clocks.wall()
+        guard.incumbency.answered()
+        if ids and not (
+            polled.is_new(guard, ids, sent=request.offset) and (yield from self._is_ours(ids, grant))
+        ):
+            return AwaitClaim(), NOTHING
+        return guard.answered(elapsed), end
+
+    def _brought_nothing(
+        self, end: Refused | Ended, elapsed: float, request: Request, grant: Grant, first: float | None
+    ) -> tuple[Action, Outcome]:
+        guard = self._guard
+        if _is_broken_off(end):
+            self._broke_off(request, elapsed)
+        if elapsed >= ARRIVED or isinstance(end, Refused):
             guard.offsets.accept(request.offset)
-        updates = len(end.update_ids) if isinstance(end, Delivered) else 0
-        self._tell(outcome_of(end), request, grant, started, first, updates)
+        self._tell(outcome_of(end), request, grant, elapsed, first)
         match end:
-            case Delivered(update_ids=ids):
-                guard.last_poll = guard.clocks.wall()
-                guard.incumbency.answered()
-                is_new = not ids or polled.is_new(guard, ids, sent=request.offset)
-                if ids and not (is_new and (yield from self._is_ours(ids, grant, pause))):
-                    return AwaitClaim(), NOTHING
-                return guard.apply(Answered(elapsed=elapsed)), end
             case Refused():
                 return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:
@@ -233,29 +261,18 @@ class _Call:
             case _:
                 return PollAgain(), NOTHING
 
-    def _parked(self, request: Request, renew_after: float | None) -> Generator[Step, Any, Any]:
-        """Send it. An end that says nothing of other pollers says at least that it was parked until now."""
-        guard, started = self._guard, self._now()
-        silence = guard.incumbency.silence
-        broke_off = True
-        try:
-            end = yield SendPoll(request=request, renew_after=renew_after)
-            broke_off = _is_broken_off(end)
-            return end
-        except BaseException as error:
-            # A generator that is thrown away may be in a forked child, where nothing is to be touched.
-            broke_off = not is_timeout(error) and not isinstance(error, GeneratorExit)
-            raise
-        finally:
-            if broke_off and guard.incumbency.broke_off(silence, timeout=request.timeout):
-                guard.apply(BrokeOff(elapsed=self._now() - started))
+    def _broke_off(self, request: Request, elapsed: float) -> None:
+        """An end that says nothing of other pollers says at least that the poll was parked until now."""
+        guard = self._guard
+        if guard.incumbency.broke_off(timeout=request.timeout):
+            guard.apply(BrokeOff(elapsed=elapsed))
 
     def _tell(  # noqa: PLR0917  # the poll path: keywords cost as much as the call
         self,
         how: events.Outcome,
         request: Request,
         grant: Grant,
-        started: float,
+        seconds: float,
         first: float | None,
         updates: int = 0,
     ) -> None:
@@ -264,7 +281,7 @@ class _Call:
             events.PollEnded(
                 bot_id=guard.bot_id,
                 outcome=how,
-                seconds=self._now() - started,
+                seconds=seconds,
                 updates=updates,
                 timeout=request.timeout,
                 first_after_takeover=first,
@@ -278,12 +295,12 @@ class _Call:
         confirmed = yield Await(future=guard.claims.confirm(), seconds=guard.settings.lease)
         return (bool(confirmed) or guard.holds_on) and guard.grant is grant
 
-    def _is_ours(self, ids: tuple[int, ...], grant: Grant, pause: float) -> Generator[Step, Any, bool]:
+    def _is_ours(self, ids: Sequence[int], grant: Grant) -> Generator[Step, Any, bool]:
         """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
         is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
         if is_fresh and guard.is_ours(grant):
-            polled.received(guard, ids, pause=pause)
+            polled.received(guard, ids)
             return True
         guard.claims.suspect(guard.bot_id)
         polled.drop(guard, len(ids), events.Dropped.STALE_OWNER)
@@ -325,15 +342,9 @@ class _Call:
             polled.drop(self._guard, len(end.update_ids), events.Dropped.FINAL_CONFIRM)
 
 
-def _is_broken_off(end: Delivered | Refused | Ended) -> bool:
-    """Whether it says nothing of other pollers: neither its answer nor a 409 came."""
-    match end:
-        case Refused(status=status):
-            return status != 409
-        case Ended():
-            return end is not Ended.OVERDUE
-        case Delivered():
-            return False
+def _is_broken_off(end: Refused | Ended) -> bool:
+    """Whether it says nothing of other pollers: no 409 came."""
+    return end.status != 409 if isinstance(end, Refused) else end is not Ended.OVERDUE
 
 
 def _call_end(outcome: Outcome) -> tuple[stall.CallEnd, float]:

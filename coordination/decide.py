@@ -20,6 +20,7 @@ leads back to polling without a restart.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -141,6 +142,18 @@ def _answered(state: State, answer: Answered, now: float, policy: Policy) -> Dec
         return Decision(state=state, actions=_HAND_ON)  # the hot path
     quiet = _time_passed(state, TimePassed(), now, policy)
     return Decision(state=quiet.state, actions=(*quiet.actions, *_HAND_ON))
+
+
+def is_undisturbed(state: State) -> bool:
+    """Whether a poll that is answered 200 changes nothing: what nearly every poll of an old term finds."""
+    return (
+        state.established_at is not None
+        and state.episode is None
+        and state.role is Role.POLLING
+        and state.look_at == math.inf
+        and state.failing_since is None
+        and not (state.unclean or state.handed or state.quick_conflicts or state.passes)
+    )
 
 
 def _broke_off(state: State, end: BrokeOff, now: float, _: Policy) -> Decision:

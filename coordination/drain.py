@@ -29,7 +29,7 @@ class Drain:
 
     def settle(self) -> None:
         """Something has ended, or was acknowledged: see whether that was the last."""
-        if not self.is_polling and not self._offsets.unacknowledged:
+        if self._drained is not None and not self.is_polling and not self._offsets.unacknowledged:
             self.cut_short()
 
     def cut_short(self) -> None:

@@ -131,10 +131,15 @@ class _AsyncFlight:
         early = self.started + SETTLE - self.loop.time()
         if early > 0:
             self.loop.call_later(early, self.end, how)
-            return
-        self.how = self.how or how
-        self._cancels += 1
-        self._task.cancel()
+        else:
+            # A turn later: an answer that is there already, as after a freeze, is on its way to the task.
+            self.loop.call_soon(self._cancel, how)
+
+    def _cancel(self, how: Ended) -> None:
+        if self._is_open:
+            self.how = self.how or how
+            self._cancels += 1
+            self._task.cancel()
 
     @property
     def is_cancelled_by_others(self) -> bool:

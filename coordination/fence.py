@@ -48,8 +48,10 @@ class Fence:
 
     def is_to_look(self, grant: Grant | None) -> bool:
         """Whether a poll past the deadline is about to be sent, the first for a minute."""
+        if not self.is_held_past(grant):
+            return False
         now = self._clocks.monotonic()
-        if not self.is_held_past(grant) or now < self._next_look:
+        if now < self._next_look:
             return False
         self._next_look = now + LOOK_EVERY
         return True

@@ -16,7 +16,7 @@ from onepoller.coordination import events, report, stall, tenure
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
-from onepoller.coordination.decide import decide
+from onepoller.coordination.decide import decide, is_undisturbed
 from onepoller.coordination.drain import Drain
 from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
@@ -29,6 +29,7 @@ from onepoller.coordination.report import Role
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
     Action,
+    Answered,
     AwaitClaim,
     ClaimDenied,
     ClaimLost,
@@ -58,7 +59,7 @@ from onepoller.coordination.webhook import Deletions
 from onepoller.coordination.wire import Ended, Flight
 
 _START = State()
-_AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
+_AWAIT, _WATCH, _POLL, _HAND_ON = AwaitClaim(), Watch(), PollAgain(), HandOn()
 
 
 class Guard:
@@ -132,12 +133,11 @@ class Guard:
             changed = self._changed = Answer()
         return changed
 
-    @property
-    def has_overslept(self) -> bool:
-        """Whether we have not been answered for so long that somebody else may poll by now."""
-        if self.incumbency.silence <= tenure.OVERSLEPT or self.state.look:
+    def has_overslept(self, silence: float) -> bool:
+        """Whether we have not been answered for so long, seconds, that somebody else may poll by now."""
+        if silence <= tenure.OVERSLEPT or self.state.look:
             return False
-        self.apply(Overslept(silence=self.incumbency.silence))
+        self.apply(Overslept(silence=silence))
         return bool(self.state.look)
 
     @property
@@ -172,6 +172,12 @@ class Guard:
         self.apply(HeldOn())
         return bool(self.state.look)
 
+    def answered(self, elapsed: float) -> Action:
+        """A poll was answered 200 after so many seconds: what the call does next."""
+        if is_undisturbed(self.state):
+            return _HAND_ON
+        return self.apply(Answered(elapsed=elapsed))
+
     def looked(self, *, rival: bool) -> Action:
         """The look before a poll is over."""
         if rival and self.fence.is_held_past(self.grant):
@@ -188,6 +194,8 @@ class Guard:
 
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
+        if self.offsets.floor is None:
+            return offset
         return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
 
     def renew_after(self, now: float) -> float | None:

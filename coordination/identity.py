@@ -12,7 +12,9 @@ import secrets
 import socket
 import sys
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import NewType
 
@@ -120,13 +122,10 @@ def start_ticks(pid: int) -> int | None:
 
 
 if sys.platform == "linux":
-
-    def boot_clock() -> float:
-        """Seconds since boot, counted on while the machine sleeps. Comparable between processes of a host."""
-        return time.clock_gettime(time.CLOCK_BOOTTIME)
+    # No function of ours around it: it is read at each poll.
+    boot_clock: Callable[[], float] = partial(time.clock_gettime, time.CLOCK_BOOTTIME)
+    """Seconds since boot, counted on while the machine sleeps. Comparable between processes of a host."""
 
 else:
-
-    def boot_clock() -> float:
-        """Monotonic seconds; whether they count sleep depends on the platform."""
-        return time.monotonic()
+    boot_clock: Callable[[], float] = time.monotonic
+    """Monotonic seconds; whether they count sleep depends on the platform."""

@@ -13,17 +13,35 @@ from onepoller.coordination.clocks import Clocks
 from onepoller.coordination.situation import State
 from onepoller.coordination.stores.seam import Claim, Standing
 
+ON_ITS_WAY = 5.0
+"""After its time-out an answer may take so long to come here, seconds."""
+
 
 class Incumbency:
     """Of one bot in one process."""
 
-    __slots__ = ("_clocks", "_heard_at", "_lost", "_lost_at", "_polled_at", "_present_at", "_was_deaf")
+    __slots__ = (
+        "_answered_by",
+        "_clocks",
+        "_heard_at",
+        "_lost",
+        "_lost_at",
+        "_polled_at",
+        "_present_at",
+        "_sent_at",
+        "_was_deaf",
+        "pause",
+    )
 
     def __init__(self, clocks: Clocks) -> None:
         self._clocks = clocks
         self._heard_at: float | None = None
         """Boot clock, which counts a machine's sleep."""
         self._polled_at: float | None = None
+        self._sent_at = 0.0
+        self._answered_by = math.inf
+        self.pause = math.inf
+        """Seconds before the last poll that was answered, in which none was; a peek is none."""
         self._present_at = 0.0
         """Until then a rival would have been told to us by a 409, if that is later."""
         self._lost: float | None = None
@@ -42,29 +60,39 @@ class Incumbency:
         """Seconds in which a rival may have begun to poll unseen: the silence, less what was parked."""
         return min(self.silence, self._clocks.boot() - self._present_at)
 
-    @property
-    def pause(self) -> float:
-        """Seconds since a poll was answered; a peek is none."""
-        return math.inf if self._polled_at is None else self._clocks.boot() - self._polled_at
+    def sending(self, timeout: float = 0.0) -> float:
+        """A poll with this time-out, seconds, is about to be sent. Returns the silence until now."""
+        self._sent_at = self._clocks.boot()
+        self._answered_by = self._sent_at + timeout + ON_ITS_WAY
+        return 0.0 if self._heard_at is None else self._sent_at - self._heard_at
 
     def heard(self) -> None:
         """Telegram has answered a peek or a probe, or for a ghost, or the claim is ours."""
         self._heard_at = self._clocks.boot()
 
     def answered(self) -> None:
-        """Telegram has answered a poll, 200 or 409."""
-        self._heard_at = self._polled_at = self._clocks.boot()
+        """Telegram has answered the poll that was sent last, 200 or 409.
 
-    def broke_off(self, silence: float, *, timeout: float) -> bool:
-        """A poll has ended just now without an answer, by an error or by us. True: it was parked until now.
+        Who reads it too late was frozen: it may be as old as the poll, and says nothing of what was since.
+        """
+        if self._polled_at is not None:
+            self.pause = self._sent_at - self._polled_at
+        now = self._clocks.boot()
+        self._heard_at = self._polled_at = now if now <= self._answered_by else self._sent_at
+        self._answered_by = math.inf
+
+    def broke_off(self, *, timeout: float) -> bool:
+        """The poll sent last ended without an answer, by an error or by us. True: it was parked until now.
 
         Whoever had parked after it would have ended it with a 409. Not so where it was open for longer than
-        its time-out, seconds: we were frozen. `silence`: as it was when the poll was sent. (That a client's
-        own time is over does not say when the connection broke, so it is not told here.)
+        its time-out, seconds: we were frozen. (That a client's own time is over does not say when the
+        connection broke, so it is not told here.)
         """
-        was_parked = silence <= tenure.NEWCOMER_AFTER and self.silence - silence <= timeout
+        now = self._clocks.boot()
+        silence = 0.0 if self._heard_at is None else self._sent_at - self._heard_at
+        was_parked = silence <= tenure.NEWCOMER_AFTER and now - self._sent_at <= timeout
         if was_parked:
-            self._present_at = self._clocks.boot()
+            self._present_at = now
         return was_parked
 
     def lost(self, state: State, *, deaf: bool = False, parked: float = 0.0) -> None:

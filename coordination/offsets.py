@@ -8,6 +8,7 @@ poll that evicts whoever is parked (facts: server semantics, section 2).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from onepoller.coordination.stores.seam import Offset
@@ -65,7 +66,7 @@ class Offsets:
         if floor is not None:
             self.accepted = max(self.accepted, floor.value)
 
-    def received(self, ids: tuple[int, ...]) -> tuple[int, int]:
+    def received(self, ids: Sequence[int]) -> tuple[int, int]:
         """A batch that will be handed over. Returns (missed, repeated), both 0 where all is in order."""
         missed = repeated = 0
         if ids[0] < self._next_id:
@@ -79,7 +80,7 @@ class Offsets:
         self._next_id = ids[-1] + 1
         return missed, repeated
 
-    def repeated(self, ids: tuple[int, ...], *, sent: int, api_root: str, now: float) -> int:
+    def repeated(self, ids: Sequence[int], *, sent: int, api_root: str, now: float) -> int:
         """How many of a batch this framework has acknowledged, unheard by Telegram: the next poll says it.
 
         That of a framework that was started again, and asks with a smaller offset (`sent`). What comes

@@ -5,6 +5,7 @@ It is measured and classified here; what it means for the bot is decided by `dec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from onepoller.coordination import conflict, events, tenure
@@ -56,19 +57,22 @@ def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
     return guard.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=guard.clocks.chance()))
 
 
-def is_new(guard: Guard, ids: tuple[int, ...], *, sent: int) -> bool:
+def is_new(guard: Guard, ids: Sequence[int], *, sent: int) -> bool:
     """Whether a batch is to be handed over; what this framework has acknowledged comes once."""
+    if sent >= guard.offsets.acknowledged:
+        return True
     known = guard.offsets.repeated(ids, sent=sent, api_root=guard.api_root, now=guard.clocks.wall())
     if known:
         drop(guard, known, events.Dropped.REPEATED)
     return not known
 
 
-def received(guard: Guard, ids: tuple[int, ...], *, pause: float = 0.0) -> None:
-    """A batch is handed over; a gap is told. `pause`: seconds before it in which we did not poll."""
+def received(guard: Guard, ids: Sequence[int]) -> None:
+    """A batch is handed over; a gap is told."""
     missed, repeated = guard.offsets.received(ids)
     if missed or repeated:
         guard.emit(events.UpdateGap(bot_id=guard.bot_id, missed=missed, repeated=repeated))
+        pause = guard.incumbency.pause
         if missed and pause < SHORTEST_LIFE and not _was_away(guard, pause):
             guard.apply(UpdatesTaken(jitter=guard.clocks.chance()))
         guard.chronicle.missed(missed)  # afterwards: they count in the episode that they open

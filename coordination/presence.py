@@ -135,9 +135,9 @@ class Presence:
         if ended is not None:
             ended.set_result(None)
 
-    def is_final(self, timeout: float, now: float) -> bool:
-        """Whether a call with this timeout is the last one of a framework that stops."""
-        return timeout == 0 and (self._is_cancelling or now < self._final_until)
+    def is_final(self, now: float) -> bool:
+        """Whether a call with `timeout=0` is the last one of a framework that stops."""
+        return self._is_cancelling or now < self._final_until
 
     def overstayed(self, now: float) -> stall.Silence | None:
         """The silence, where it has lasted too long and was not told yet."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from onepoller.coordination.wire import Delivered, Refused
@@ -52,14 +52,14 @@ def outcome_of_content(status: int, content: bytes, reply: Any) -> Delivered | R
     return outcome_of(status, decoded(content), reply)
 
 
-def _ids_in(content: bytes) -> tuple[int, ...]:
+def _ids_in(content: bytes) -> Sequence[int]:
     """The ids of a batch. They ascend: where as many lie between the first and the last, these are all."""
     first = _UPDATE_ID.search(content)
     last = _UPDATE_ID.match(content, content.rfind(_ID))
     if first is not None and last is not None:
         ids = range(int(first[1]), int(last[1]) + 1)
         if len(ids) == content.count(_ID):
-            return tuple(ids)
+            return ids
     return tuple(map(int, _UPDATE_ID.findall(content)))
 
 

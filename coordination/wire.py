@@ -26,7 +26,7 @@ class Request:
 class Delivered:
     """Telegram answered 200. `reply` is whatever the adapter needs to hand it on."""
 
-    update_ids: tuple[int, ...]
+    update_ids: Sequence[int]
     reply: Any
 
 

@@ -29,7 +29,8 @@ REMIND_EVERY = 300.0
 """Seconds between two lines about the same trouble of the same bot."""
 _LOOK_EVERY = 10.0
 """Seconds between two looks for episodes of which to remind."""
-_OFTEN = (events.PollEnded, events.LookEnded, events.BeatEnded, events.StoreCalled)
+_UNTOLD = (events.PollEnded, events.LookEnded)
+_TOLD_IF_FAILED = (events.BeatEnded, events.StoreCalled)
 _DEBUG = (events.ClaimChanged,)
 """Told at DEBUG alone; ten thousand of them come with one takeover."""
 _TROUBLES = (
@@ -78,7 +79,9 @@ class LogLines:
     def __call__(self, event: Event, /) -> None:
         """Tell of one event, and of what has become due."""
         now = self._clock()
-        if now < self._wake and isinstance(event, _OFTEN) and not getattr(event, "error", ""):
+        if now < self._wake and (
+            isinstance(event, _UNTOLD) or (isinstance(event, _TOLD_IF_FAILED) and not event.error)
+        ):
             return
         if isinstance(event, _DEBUG) and not log.isEnabledFor(logging.DEBUG):
             return

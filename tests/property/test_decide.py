@@ -7,6 +7,7 @@ for the next 409.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import hypothesis.strategies as st
@@ -14,7 +15,7 @@ import pytest
 from hypothesis import given, settings
 
 from onepoller.coordination.conflict import RIVAL_KINDS, WEBHOOK_KINDS, Kind
-from onepoller.coordination.decide import decide
+from onepoller.coordination.decide import decide, is_undisturbed
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Term
 from onepoller.coordination.report import Role
@@ -26,7 +27,9 @@ from onepoller.coordination.situation import (
     ClaimLost,
     ClaimTaken,
     ConflictMet,
+    Decision,
     Failed,
+    HandOn,
     HandoverAsked,
     HandoverFailed,
     Happening,
@@ -135,6 +138,41 @@ def test_every_state_but_stopped_leads_back_to_polling(life: list[tuple[float, H
     assert state.role in POLLS
     assert not state.yielding
     assert not state.look
+
+
+def states(life: list[tuple[float, Happening]], policy: Policy) -> Iterator[State]:
+    """Each state of a life, and each with a calm minute after it."""
+    for length in range(len(life) + 1):
+        state = lived(life[:length], policy)
+        yield state
+        if state.role is Role.POLLING and not (state.look or state.yielding):
+            yield decide(state, Answered(elapsed=60.0), 1e6, policy).state
+
+
+@given(st.lists(st.tuples(seconds, happenings), max_size=20), st.sampled_from(OnRival), seconds)
+@settings(max_examples=200)
+def test_an_answer_changes_nothing_where_it_is_said_to(
+    life: list[tuple[float, Happening]], on_rival: OnRival, elapsed: float
+) -> None:
+    """A poll of such a state asks nobody: what would have been said is "hand it on"."""
+    policy = Policy(on_rival=on_rival)
+    for state in states(life, policy):
+        if is_undisturbed(state):
+            assert decide(state, Answered(elapsed=elapsed), 2e6, policy) == Decision(
+                state=state, actions=(HandOn(),)
+            )
+
+
+@pytest.mark.parametrize("on_rival", OnRival)
+def test_an_old_term_is_undisturbed(on_rival: OnRival) -> None:
+    """Under each policy, once a trial's time has passed; and it would not be, were there a 409."""
+    policy = Policy(on_rival=on_rival)
+    state = decide(State(), ClaimTaken(term=Term(5), cause=Cause.FREE, tenure=0.0), 100.0, policy).state
+    for now in (120.0, 180.0):
+        state = decide(state, Answered(elapsed=20.0), now, policy).state
+    assert is_undisturbed(state)
+    met = decide(state, ConflictMet(kind=Kind.RIVAL, elapsed=1.0, jitter=0.5), 190.0, policy).state
+    assert not is_undisturbed(met)
 
 
 @dataclass(slots=True)

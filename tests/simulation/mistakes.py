@@ -6,7 +6,7 @@ for any of them.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -63,6 +63,10 @@ class Mistake:
     policy: str = "auto"
     model: str = PUBLISHED
     first_seed: int = 0
+
+
+def _never_looks(guard: Guard, silence: float) -> bool:  # noqa: ARG001
+    return False
 
 
 def _never_yields(state: State, jitter: float, now: float) -> State:  # noqa: ARG001
@@ -140,8 +144,8 @@ def _two_peeks(self: Peeks, first: int, now: float, **_: float) -> Verdict | Non
 _saw = Peeks.saw
 
 
-def _delivers_unseen(self: Any, ids: tuple[int, ...], grant: Any, pause: float) -> Generator[Step, Any, bool]:  # noqa: ARG001
-    polled.received(self._guard, ids, pause=pause)
+def _delivers_unseen(self: Any, ids: Sequence[int], grant: Any) -> Generator[Step, Any, bool]:  # noqa: ARG001
+    polled.received(self._guard, ids)
     return True
     yield
 
@@ -264,7 +268,7 @@ MISTAKES = (
         name="who has overslept does not look",
         owner=Guard,
         attribute="has_overslept",
-        wrong=False,
+        wrong=_never_looks,
         scenario="long_handler",
     ),
     Mistake(

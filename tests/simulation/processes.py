@@ -10,7 +10,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -220,9 +220,9 @@ class Process:
         begins()
         return seconds
 
-    def _given(self, ids: tuple[int, ...]) -> None:
+    def _given(self, ids: Sequence[int]) -> None:
         is_ours = self.store.holds(self.seat.session)
-        self.taken.append(Taken(at=self._world.now, who=self.name, ids=ids, is_ours=is_ours))
+        self.taken.append(Taken(at=self._world.now, who=self.name, ids=tuple(ids), is_ours=is_ours))
 
     def _begin_stop(self) -> None:
         self._stopping = self.loop.create_task(self._stop())

@@ -130,9 +130,12 @@ def gives_in(stage: Stage, _: Sequence[Row]) -> Iterator[str]:
             insists_until[name] = at + 1.3 * there + HELD / life.machine.rate
         elif isinstance(what, (events.EpisodeClosed, events.StoodBy)):
             insists_until.pop(name, None)
-        elif isinstance(what, events.ConflictSeen) and at > insists_until.get(name, math.inf):
-            yield f"{name} still insisted at {at:.1f} s"
-            del insists_until[name]
+        elif isinstance(what, events.ConflictSeen):
+            # Who was frozen reads late what it met in time.
+            sent_at = at - what.seconds / life.machine.rate
+            if sent_at > insists_until.get(name, math.inf):
+                yield f"{name} still insisted at {at:.1f} s"
+                del insists_until[name]
 
 
 def trial(stage: Stage, rows: Sequence[Row]) -> Iterator[str]:

@@ -267,6 +267,29 @@ def test_an_answer_that_comes_while_the_poll_is_being_ended_is_delivered() -> No
     virtual(body())
 
 
+def test_an_answer_that_is_there_when_the_poll_is_ended_is_delivered() -> None:
+    """A process that thaws finds it together with all that was due meanwhile."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        arrives: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+
+        async def poll(_: Request) -> Delivered | Refused:
+            await arrives
+            return Delivered(update_ids=(7,), reply="batch")
+
+        wire.poll = poll  # type: ignore[method-assign, assignment]
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        assert guard.flight is not None
+        guard.flight.interrupt(Ended.RENEWED)
+        arrives.set_result(None)
+
+        assert await task == Delivered(update_ids=(7,), reply="batch")
+
+    virtual(body())
+
+
 def test_a_cancel_during_a_handover_is_not_swallowed() -> None:
     """A framework that stops just then must hear of it."""
 

@@ -36,11 +36,11 @@ def test_a_drain_that_begins_as_a_poll_is_about_to_be_sent_is_not_polled_beside(
     bench = Bench()
     bench.grant()
 
-    def begins(guard: Guard) -> bool:
+    def begins(guard: Guard, _: float) -> bool:
         assert guard.begin_drain().done()
         return False
 
-    monkeypatch.setattr(Guard, "has_overslept", property(begins))
+    monkeypatch.setattr(Guard, "has_overslept", begins)
 
     assert isinstance(next(bench.call()), Await)
 

@@ -84,10 +84,34 @@ def test_a_machine_that_sleeps_is_silent() -> None:
     assert time.incumbency.silence == 600.0
 
 
+def test_an_answer_that_waited_for_us_is_as_old_as_it_may_be() -> None:
+    """We were frozen with a poll open: it may have been answered at once, and somebody may poll by now."""
+    time = Time()
+    time.incumbency.answered()
+    time.incumbency.sending(timeout=30.0)
+    time.pass_(145)
+    time.incumbency.answered()
+
+    assert time.incumbency.sending() == 145.0
+
+
+def test_an_answer_to_something_else_is_of_now() -> None:
+    """A peek has no time-out that the last poll could tell."""
+    time = Time()
+    time.incumbency.sending(timeout=30.0)
+    time.incumbency.answered()
+    time.pass_(145)
+    time.incumbency.answered()
+
+    assert time.incumbency.silence == 0.0
+
+
 def test_before_the_first_answer_the_pause_has_no_end() -> None:
     """Nothing is known of what was there before: no gap is a sign of a rival."""
     time = Time()
     time.incumbency.taken(NEW)
+    time.incumbency.sending()
+    time.incumbency.answered()
 
     assert time.incumbency.pause == math.inf
 
@@ -98,6 +122,9 @@ def test_a_peek_does_not_end_the_pause() -> None:
     time.incumbency.answered()
     time.pass_(40)
     time.incumbency.heard()
+    time.incumbency.sending()
+    time.pass_(7)
+    time.incumbency.answered()
 
     assert time.incumbency.pause == 40.0
 
@@ -226,9 +253,9 @@ def test_a_poll_that_breaks_off_was_parked_until_then(before: float, opened: flo
     time = Time()
     time.incumbency.answered()
     time.pass_(before)
-    silence = time.incumbency.silence
+    assert time.incumbency.sending() == pytest.approx(before)
     time.sleep(opened)
-    time.incumbency.broke_off(silence, timeout=50.0)
+    time.incumbency.broke_off(timeout=50.0)
 
     assert time.incumbency.absence == pytest.approx(expected)
     assert time.incumbency.silence == pytest.approx(before + opened)
