@@ -149,22 +149,13 @@ class GuardedRequest(BaseRequest):
         if url != self._url:
             self._url, self._target = url, self._read(url)
         aim = self._target
-        call = _Call(
-            self._inner,
-            url=url,
-            data=request_data,
-            options={
-                "method": method,
-                "read_timeout": read_timeout,
-                "write_timeout": write_timeout,
-                "connect_timeout": connect_timeout,
-                "pool_timeout": pool_timeout,
-            },
-        )
+        options = (method, read_timeout, write_timeout, connect_timeout, pool_timeout)
+        if aim is not None and aim.method == target.GET_UPDATES:
+            wire = _Polls(self._inner, url, request_data, options, aim.api_root, self._pool)
+            return await self._get_updates(wire, aim.bot_id)
+        call = _Call(self._inner, url, request_data, options)
         if aim is None or aim.method not in target.GUARDED:
             return await call.send(url, request_data)
-        if aim.method == target.GET_UPDATES:
-            return await self._get_updates(call, aim)
         return await self._change_webhook(call, aim)
 
     def _read(self, url: str) -> Target | None:
@@ -178,14 +169,14 @@ class GuardedRequest(BaseRequest):
     def _the_poller(self) -> process.OnePoller:
         return self._poller or process.default()
 
-    async def _get_updates(self, call: _Call, aim: Target) -> Reply:
+    async def _get_updates(self, wire: _Polls, bot_id: BotId) -> Reply:
         task = asyncio.current_task()
         assert task is not None
-        self._polled = aim.bot_id
+        self._polled = bot_id
         self._calls.add(task)
-        wire = _Polls(call, aim.api_root, self._pool)
+        guarded = (self._poller or process.default()).guard(bot_id)
         try:
-            outcome = await driving.get_updates(self._the_poller().guard(aim.bot_id), wire.asked, wire)
+            outcome = await driving.get_updates(guarded, wire.asked, wire)
         finally:
             self._calls.discard(task)
         if isinstance(outcome, Nothing):
@@ -228,12 +219,13 @@ class _Call:
     __slots__ = ("data", "inner", "options", "url")
 
     def __init__(
-        self, inner: BaseRequest, *, url: str, data: RequestData | None, options: dict[str, Any]
+        self, inner: BaseRequest, url: str, data: RequestData | None, options: tuple[Any, ...]
     ) -> None:
         self.inner = inner
         self.url = url
         self.data = data
         self.options = options
+        """The method, and the timeouts for reading, writing, connecting, and for a slot in the pool."""
 
     @property
     def parameters(self) -> dict[str, Any]:
@@ -242,7 +234,16 @@ class _Call:
 
     async def send(self, url: str, data: RequestData | None) -> Reply:
         """Send it, with the timeouts of this call."""
-        return await self.inner.do_request(url=url, request_data=data, **self.options)
+        method, read, write, connect, pool = self.options
+        return await self.inner.do_request(
+            url=url,
+            method=method,
+            request_data=data,
+            read_timeout=read,
+            write_timeout=write,
+            connect_timeout=connect,
+            pool_timeout=pool,
+        )
 
 
 class _Pool:
@@ -268,31 +269,39 @@ class _Pool:
         return reply
 
 
-class _Polls:
+class _Polls(_Call):
     """The wire of one getUpdates."""
 
-    __slots__ = ("_call", "_pool", "api_root", "asked")
+    __slots__ = ("_pool", "api_root", "asked")
     manners = MANNERS
 
-    def __init__(self, call: _Call, api_root: str, pool: _Pool) -> None:
-        self._call = call
-        self._pool = pool
+    def __init__(  # noqa: PLR0917  # made for each poll
+        self,
+        inner: BaseRequest,
+        url: str,
+        data: RequestData | None,
+        options: tuple[Any, ...],
+        api_root: str,
+        pool: _Pool,
+    ) -> None:
+        super().__init__(inner, url, data, options)
         self.api_root = api_root
-        self.asked = request_of(call.parameters)
+        self._pool = pool
+        self.asked = request_of(self.parameters)
 
     async def poll(self, request: Request) -> Delivered | Refused:
         """Send it as it came, or with changed parameters in the query, where the server looks first."""
-        url, data = self._call.url, self._call.data
-        if request != self.asked:
+        url, data = self.url, self.data
+        if request is not self.asked:
             url, data = self._changed(request), None
-        status, content = reply = await self._pool.send(self._call, url, data)
+        status, content = reply = await self._pool.send(self, url, data)
         return outcome_of_content(status, content, reply)
 
     def _changed(self, request: Request) -> str:
         """The whole call as a URL: a `RequestData` cannot be made by public means."""
-        given = {} if self._call.data is None else self._call.data.json_parameters
-        return f"{self._call.url}?{urlencode(given | changed_arguments(self.asked, request))}"
+        given = {} if self.data is None else self.data.json_parameters
+        return f"{self.url}?{urlencode(given | changed_arguments(self.asked, request))}"
 
     async def ask(self, method: str) -> dict[str, Any]:
         """Call a read-only method."""
-        return result_of(*await self._call.send(sibling(self._call.url, method), None))
+        return result_of(*await self.send(sibling(self.url, method), None))

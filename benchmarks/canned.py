@@ -1,8 +1,9 @@
 """A server that answers every request at once: the same bytes, or a batch with the ids that were asked for.
 
 It knows no rules and reads no more of a request than it must, so that the time of a poll is the client's.
-The path says what is wanted: `/batch/...` 100 text messages, `/park/...getUpdates` no answer at all,
-`/parked` how many of those are open, `/file/.../BYTES` so many bytes, everything else no updates.
+The path says what is wanted: `/batch/...` 100 text messages, `/trial/...` no updates after as long as a trial
+takes, `/park/...getUpdates` no answer at all, `/parked` how many of those are open, `/file/.../BYTES` so many
+bytes, everything else no updates.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import sys
 from programs import say
 
 BATCH = 100
+TRIAL = 8.5
+"""A bot whose poll was open for so long is polled as any old one is, seconds."""
 LARGE = 1 << 20
 """A larger body is read past: nobody asks what stands in it."""
 _OFFSET = re.compile(rb'offset[="\s:]+(\d+)')
@@ -80,6 +83,8 @@ class Canned(asyncio.Protocol):
         assert self._transport is not None
         if b"/park/" in line and b"getUpdates" in line:
             self._parked.add(self)
+        elif b"/trial/" in line:
+            asyncio.get_running_loop().call_later(TRIAL, self._transport.write, answer(b"", b""))
         elif b"/parked" in line:
             self._transport.write(_with_head(b'{"ok":true,"result":%d}' % len(self._parked)))
         elif found := _FILE.match(line):
@@ -124,7 +129,7 @@ def _template() -> bytes:
     text = "A message of the length that people write, with an emoji \N{WAVING HAND SIGN} in it."
     message = {"message_id": 4711, "from": person, "chat": chat, "date": 1_790_000_000, "text": text}
     update = json.dumps(message, separators=(",", ":")).replace("%", "%%")
-    updates = ",\n".join(f'{{"update_id":%d,\n"message":{update}}}' for _ in range(BATCH))
+    updates = ",".join(f'{{"update_id":%d,\n"message":{update}}}' for _ in range(BATCH))
     return f'{{"ok":true,"result":[{updates}]}}'.encode()
 
 

@@ -3,6 +3,7 @@
 The same client polls the same server, which answers at once, over one kept connection: bare and guarded in
 turn, a block of polls each, in the order bare, guarded, guarded, bare. What is told is the median of the
 differences between neighbouring blocks. The guarded side is `OnePoller` as it comes: file store, ledger, log.
+Its bots have been polled for as long as a trial takes, as every bot has ten seconds after its start.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ REPLIES = ("empty", "batch")
 LIMIT = 100.0
 """Microseconds."""
 Poll = Callable[[], Awaitable[object]]
+Side = tuple[Poll, Poll]
+"""A poll whose answer takes as long as a trial, and one that is answered at once."""
 
 
 def run(scale: Scale, seed: int) -> dict[str, Any]:
@@ -54,47 +57,57 @@ async def _run(scale: Scale, root: str, poller: onepoller.OnePoller) -> dict[str
     for client, open_sides in (("httpx transport", _over_httpx), ("python-telegram-bot", _over_ptb)):
         for reply in REPLIES:
             async with AsyncExitStack() as stack:
-                sides = [await open_sides(stack, f"{root}/{reply}", which) for which in (None, poller)]
+                sides = [await open_sides(stack, root, reply, which) for which in (None, poller)]
                 measured[f"{client}, {reply}"] = await _compare(scale.blocks, *sides)
     return measured
 
 
-async def _over_httpx(stack: AsyncExitStack, root: str, poller: onepoller.OnePoller | None) -> Poll:
+async def _over_httpx(
+    stack: AsyncExitStack, root: str, reply: str, poller: onepoller.OnePoller | None
+) -> Side:
     inner = httpx.AsyncHTTPTransport()
     transport = inner if poller is None else AsyncGuardedTransport(inner, poller)
     client = await stack.enter_async_context(
         httpx.AsyncClient(transport=transport, timeout=60, trust_env=False)
     )
-    api = f"{root}/bot{_token(poller)}"
-    offset = 0
+    token = _token(poller)
 
-    async def poll() -> object:
-        nonlocal offset
-        response = await client.post(f"{api}/getUpdates", json={"timeout": 50, "offset": offset})
-        updates = response.json()["result"]
-        if updates:
-            offset = updates[-1]["update_id"] + 1
-        return updates
+    def polling(kind: str) -> Poll:
+        url, offset = f"{root}/{kind}/bot{token}/getUpdates", 0
 
-    return poll
+        async def poll() -> object:
+            nonlocal offset
+            response = await client.post(url, json={"timeout": 50, "offset": offset})
+            updates = response.json()["result"]
+            if updates:
+                offset = updates[-1]["update_id"] + 1
+            return updates
+
+        return poll
+
+    return polling("trial"), polling(reply)
 
 
-async def _over_ptb(stack: AsyncExitStack, root: str, poller: onepoller.OnePoller | None) -> Poll:
+async def _over_ptb(stack: AsyncExitStack, root: str, reply: str, poller: onepoller.OnePoller | None) -> Side:
     inner = HTTPXRequest(connection_pool_size=1, httpx_kwargs={"trust_env": False})
     request = inner if poller is None else GuardedRequest(inner, poller)
     await request.initialize()  # not the bot: it would ask getMe of a server that knows nobody
     stack.push_async_callback(request.shutdown)
-    bot = Bot(_token(poller), base_url=f"{root}/bot", get_updates_request=request)
-    offset = 0
+    token = _token(poller)
 
-    async def poll() -> object:
-        nonlocal offset
-        updates = await bot.get_updates(offset=offset, timeout=50)
-        if updates:
-            offset = updates[-1].update_id + 1
-        return updates
+    def polling(kind: str) -> Poll:
+        bot, offset = Bot(token, base_url=f"{root}/{kind}/bot", get_updates_request=request), 0
 
-    return poll
+        async def poll() -> object:
+            nonlocal offset
+            updates = await bot.get_updates(offset=offset, timeout=50)
+            if updates:
+                offset = updates[-1].update_id + 1
+            return updates
+
+        return poll
+
+    return polling("trial"), polling(reply)
 
 
 _bots = itertools.count(4_400_001)
@@ -104,8 +117,10 @@ def _token(poller: onepoller.OnePoller | None) -> str:
     return f"{4_400_000 if poller is None else next(_bots)}:{SECRET}"
 
 
-async def _compare(blocks: int, bare: Poll, guarded: Poll) -> dict[str, float]:
-    """Run both sides in turn and compare them."""
+async def _compare(blocks: int, *of: Side) -> dict[str, float]:
+    """Run both sides, the bare one and the guarded one, in turn and compare them."""
+    await asyncio.gather(*(trial() for trial, _ in of))
+    bare, guarded = (poll for _, poll in of)
     await _block(bare, WARM_UP)
     await _block(guarded, WARM_UP)
     sides: tuple[list[_Block], list[_Block]] = ([], [])

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Generator, Sequence
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import events, polled, stall, watching
@@ -153,7 +152,7 @@ class _Call:
         left = float(max(math.ceil(self._left - 0.5), SHORTEST))
         if left >= self._request.timeout:
             return self._request
-        return replace(self._request, timeout=left)
+        return self._request._replace(timeout=left)
 
     def _first_answer(self) -> float:
         in_standby = self._guard.state.role is Role.STANDBY
@@ -203,16 +202,16 @@ class _Call:
         guard = self._guard
         offset = guard.outgoing(request.offset)
         if offset != request.offset:
-            request = replace(request, offset=offset)
+            request = request._replace(offset=offset)
         started = self._now()
-        first = guard.first_poll_after(started)
+        guard.sending(grant, started)
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
             elapsed = self._now() - started
             if not is_timeout(error):
                 self._broke_off(request, elapsed)
-            self._tell(outcome_of_error(error), request, grant, elapsed, first)
+            self._tell(outcome_of_error(error), request, elapsed)
             guard.apply(Failed(silence=guard.incumbency.absence))
             raise
         except GeneratorExit:
@@ -225,16 +224,16 @@ class _Call:
             raise
         elapsed = self._now() - started
         if isinstance(end, Delivered):
-            return (yield from self._delivered(end, elapsed, request, grant, first))
-        return self._brought_nothing(end, elapsed, request, grant, first)
+            return (yield from self._delivered(end, elapsed, request, grant))
+        return self._brought_nothing(end, elapsed, request)
 
     def _delivered(
-        self, end: Delivered, elapsed: float, request: Request, grant: Grant, first: float | None
+        self, end: Delivered, elapsed: float, request: Request, grant: Grant
     ) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard, ids = self._guard, end.update_ids
         guard.offsets.accept(request.offset)
         how = events.Outcome.UPDATES if ids else events.Outcome.EMPTY
-        self._tell(how, request, grant, elapsed, first, len(ids))
+        self._tell(how, request, elapsed, len(ids))
         guard.last_poll = guard.clocks.wall()
         guard.incumbency.answered()
         if ids and not (
@@ -244,14 +243,14 @@ class _Call:
         return guard.answered(elapsed), end
 
     def _brought_nothing(
-        self, end: Refused | Ended, elapsed: float, request: Request, grant: Grant, first: float | None
+        self, end: Refused | Ended, elapsed: float, request: Request
     ) -> tuple[Action, Outcome]:
         guard = self._guard
         if _is_broken_off(end):
             self._broke_off(request, elapsed)
         if elapsed >= ARRIVED or isinstance(end, Refused):
             guard.offsets.accept(request.offset)
-        self._tell(outcome_of(end), request, grant, elapsed, first)
+        self._tell(outcome_of(end), request, elapsed)
         match end:
             case Refused():
                 return polled.refused(guard, end, elapsed), end
@@ -267,15 +266,7 @@ class _Call:
         if guard.incumbency.broke_off(timeout=request.timeout):
             guard.apply(BrokeOff(elapsed=elapsed))
 
-    def _tell(  # noqa: PLR0917  # the poll path: keywords cost as much as the call
-        self,
-        how: events.Outcome,
-        request: Request,
-        grant: Grant,
-        seconds: float,
-        first: float | None,
-        updates: int = 0,
-    ) -> None:
+    def _tell(self, how: events.Outcome, request: Request, seconds: float, updates: int = 0) -> None:
         guard = self._guard
         guard.emit(
             events.PollEnded(
@@ -284,8 +275,6 @@ class _Call:
                 seconds=seconds,
                 updates=updates,
                 timeout=request.timeout,
-                first_after_takeover=first,
-                cause=grant.cause if first is not None else None,
             )
         )
 

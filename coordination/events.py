@@ -158,10 +158,17 @@ class PollEnded:
     seconds: float
     updates: int = 0
     timeout: float = 0.0
-    first_after_takeover: float | None = None
-    """Seconds from the decision to take the claim to the start of this, the term's first, poll."""
-    cause: Cause | None = None
-    """With `first_after_takeover`: why the claim had changed hands."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FirstPollSent:
+    """The first getUpdates of a term is on its way: a takeover is over."""
+
+    bot_id: BotId
+    seconds: float
+    """Since the decision to take the claim."""
+    cause: Cause
+    """Why the claim had changed hands."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -356,6 +363,7 @@ Event = (
     | BotGone
     | RoleChanged
     | ClaimChanged
+    | FirstPollSent
     | PollEnded
     | LookEnded
     | UpdatesDropped

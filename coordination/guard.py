@@ -203,10 +203,12 @@ class Guard:
         left = self.state.renew_at - now
         return left if left > 0 else None
 
-    def first_poll_after(self, started: float) -> float | None:
-        """Seconds from the decision to take the claim to the term's first poll; None for the later ones."""
-        is_first, self._is_first_poll = self._is_first_poll, False
-        return started - self.grant.decided_at if is_first and self.grant else None
+    def sending(self, grant: Grant, now: float) -> None:
+        """A poll is about to be sent: the first of a term is told."""
+        if self._is_first_poll:
+            self._is_first_poll = False
+            after = now - grant.decided_at
+            self.emit(events.FirstPollSent(bot_id=self.bot_id, seconds=after, cause=grant.cause))
 
     # What the instance tells and asks
 

@@ -13,6 +13,8 @@ EMPTY_BODY = b'{"ok":true,"result":[]}'
 """What the server answers where there are no updates, byte for byte."""
 _BATCH = b'{"ok":true,"result":[{"update_id":'
 _ID = b'{"update_id":'
+_NEXT = b"}}," + _ID
+"""Between two updates: what each brings is an object."""
 _UPDATE_ID = re.compile(rb'\{"update_id":(\d+)')
 
 
@@ -58,7 +60,7 @@ def _ids_in(content: bytes) -> Sequence[int]:
     last = _UPDATE_ID.match(content, content.rfind(_ID))
     if first is not None and last is not None:
         ids = range(int(first[1]), int(last[1]) + 1)
-        if len(ids) == content.count(_ID):
+        if len(ids) == content.count(_NEXT) + 1:
             return ids
     return tuple(map(int, _UPDATE_ID.findall(content)))
 

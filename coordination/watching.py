@@ -7,7 +7,6 @@ poll where somebody else may: a few peeks first. Whatever ends it goes to the gu
 from __future__ import annotations
 
 from collections.abc import Generator
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import polled
@@ -144,7 +143,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
     request = peeks.request(guard.clocks.chance())
     is_owed = guard.offsets.owes(offset)
     try:
-        end = yield from _sent(guard, Look.PEEK, replace(request, offset=offset) if is_owed else request)
+        end = yield from _sent(guard, Look.PEEK, request._replace(offset=offset) if is_owed else request)
     except Exception:
         guard.apply(Failed(silence=guard.incumbency.absence))
         raise

@@ -18,7 +18,7 @@ from importlib import metadata
 from typing import Any
 
 from onepoller.coordination import events
-from onepoller.coordination.events import Cause, Certainty, ClaimEvent, Event, Outcome, PollEnded
+from onepoller.coordination.events import Certainty, ClaimEvent, Event, Outcome, PollEnded
 from onepoller.coordination.identity import BotId
 from onepoller.coordination.report import Role
 from onepoller.metrics import catalogue
@@ -85,6 +85,7 @@ class Ledger:
             events.BotGone: self._bot_gone,
             events.RoleChanged: self._role_changed,
             events.ClaimChanged: self._claim_changed,
+            events.FirstPollSent: self._first_poll_sent,
             PollEnded: self._poll_ended,
             events.LookEnded: self._look_ended,
             events.UpdatesDropped: self._updates_dropped,
@@ -206,8 +207,9 @@ class Ledger:
             duration.observe(event.seconds)
         if event.timeout > self._timeout[()]:  # noqa: PLR1730  # the poll path: max() is slower
             self._timeout[()] = event.timeout
-        if event.first_after_takeover is not None:
-            self._observe(catalogue.TAKEOVER_DURATION, event.first_after_takeover, event.cause or Cause.FREE)
+
+    def _first_poll_sent(self, event: events.FirstPollSent) -> None:
+        self._observe(catalogue.TAKEOVER_DURATION, event.seconds, event.cause)
 
     def _look_ended(self, event: events.LookEnded) -> None:
         self._count(catalogue.LOOKS, event.look, event.outcome)

@@ -10,7 +10,6 @@ import asyncio
 import math
 from collections.abc import Mapping
 from contextlib import suppress
-from dataclasses import replace
 from typing import Any
 
 from aiohttp import web
@@ -100,10 +99,10 @@ class Polls:
                 if whole < 1:
                     await asyncio.sleep(left)
                     return nothing()
-                wanted = replace(asked, timeout=min(asked.timeout, whole))
+                wanted = asked._replace(timeout=min(asked.timeout, whole))
             if not turn.has_delivered and 0 <= asked.offset < guard.offsets.acknowledged:
                 # Who had the turn before has acknowledged more: this client starts where that one ended.
-                wanted = replace(wanted, offset=guard.offsets.acknowledged)
+                wanted = wanted._replace(offset=guard.offsets.acknowledged)
             outcome = await driving.get_updates(guard, wanted, wire, caller=self._caller)
             match outcome:
                 case Delivered(update_ids=ids) if ids:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
 from typing import Any
 
 from telebot import asyncio_helper
@@ -34,7 +33,7 @@ class AsyncBot(GuardedBot):
         asked = self.may_drop()
         if asked is None or not (asked.holds_claim or not await self._has_peer()):
             return self.skipped()
-        return self.dropped(await driving.get_updates(self.guard, replace(call.asked, timeout=0.0), wire))
+        return self.dropped(await driving.get_updates(self.guard, call.asked._replace(timeout=0.0), wire))
 
     async def set_webhook(self, **arguments: Any) -> Any:
         """Sent; without a URL it deletes, and is ruled like that."""

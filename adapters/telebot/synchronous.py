@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import threading
-from dataclasses import replace
 from typing import Any
 
 from telebot import TeleBot, apihelper
@@ -48,7 +47,7 @@ class SyncBot(GuardedBot):
         asked = self.may_drop()
         if asked is None or not (asked.holds_claim or not self._has_peer()):
             return self.skipped()
-        return self.dropped(self._serve(call, replace(call.asked, timeout=0.0)))
+        return self.dropped(self._serve(call, call.asked._replace(timeout=0.0)))
 
     def _serve(self, call: Call, request: Request) -> Outcome:
         number = self._calls.begin()

@@ -52,10 +52,9 @@ def let_much_happen(ledger: Ledger) -> None:
                 seconds=0.3,
                 updates=2 if outcome is Outcome.UPDATES else 0,
                 timeout=0.1,
-                first_after_takeover=0.1,
-                cause=Cause.DIED,
             )
         )
+    ledger(events.FirstPollSent(bot_id=polls, seconds=0.1, cause=Cause.DIED))
     ledger(events.UpdatesDropped(bot_id=polls, count=1, reason=Dropped.STALE_OWNER))
     ledger(events.UpdateGap(bot_id=polls, missed=2, repeated=1))
     for kind in Kind:

@@ -41,7 +41,8 @@ class FileSession:
         """Which opening of the database our own connection belongs to."""
         self._id = session_id
         self._lease = lease
-        self._beaten_at = beaten_at
+        self.deadline = lease.deadline(beaten_at)
+        """Boot clock: after it nothing is sent or delivered before a beat that confirms."""
         self._reader: sqlite3.Connection | None = None
         self._marks = Marks(inodes=())
         self._pid = os.getpid()
@@ -63,11 +64,6 @@ class FileSession:
     def fence_wait(self) -> float:
         """None: `has_claim` looks into the database."""
         return 0.0
-
-    @property
-    def deadline(self) -> float:
-        """Boot clock: after it nothing is sent or delivered before a beat that confirms."""
-        return self._lease.deadline(self._beaten_at)
 
     @property
     def is_over(self) -> bool:
@@ -115,7 +111,7 @@ class FileSession:
 
     def beaten(self, at: float) -> None:
         """Note when the last good beat was sent."""
-        self._beaten_at = at
+        self.deadline = self._lease.deadline(at)
 
     def attach(self, database: Path, *, marks: Marks, generation: int) -> None:
         """Look into this database from now on."""
