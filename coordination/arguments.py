@@ -90,7 +90,7 @@ def _form(text: str) -> dict[str, str]:
 
 def _json(text: str) -> dict[str, str]:
     try:
-        body = json.loads(text, object_pairs_hook=_first)
+        body = _DECODER.decode(text)
     except (ValueError, RecursionError):
         return {}
     if not isinstance(body, dict):
@@ -100,6 +100,9 @@ def _json(text: str) -> dict[str, str]:
 
 def _first(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     return dict(reversed(pairs))
+
+
+_DECODER = json.JSONDecoder(object_pairs_hook=_first)
 
 
 def _text(value: Any) -> str:
