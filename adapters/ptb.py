@@ -262,8 +262,10 @@ class _Pool:
             self._in_a_row = self._in_a_row + 1 if isinstance(error.__cause__, httpx.PoolTimeout) else 0
             if self._in_a_row >= POOL_TIMEOUTS:
                 self._in_a_row = 0
-                await call.inner.shutdown()
-                await call.inner.initialize()
+                try:
+                    await call.inner.shutdown()
+                finally:  # also where we are cancelled meanwhile
+                    await call.inner.initialize()
             raise
         self._in_a_row = 0
         return reply

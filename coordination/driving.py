@@ -35,6 +35,8 @@ from onepoller.coordination.wire import (
 
 SETTLE = 0.05
 """We do not cancel a poll in its first 50 ms."""
+CLOSING_LIMIT = 1.0
+"""A cancelled poll has so long to close its connection, seconds, before it is cancelled again."""
 
 
 async def get_updates(guard: Guard, request: Request, wire: Wire, caller: Any = None) -> Outcome:
@@ -79,18 +81,17 @@ async def _send(
 ) -> Delivered | Refused | Ended:
     """Send a poll; it ends by its answer, by `interrupt`, or to be renewed."""
     flight = _AsyncFlight(task, step.request.timeout)
-    if not step.is_final:
-        guard.flight = flight
-        if guard.is_leaving:
-            # The claim went between the last look and now; whoever took it could not see us yet.
-            guard.flight = None
-            return Ended.INTERRUPTED
     timer = None
-    if step.renew_after is not None:
-        timer = flight.loop.call_later(step.renew_after, flight.end, Ended.RENEWED)
     try:
+        if not step.is_final:
+            guard.flight = flight
+            if guard.is_leaving:
+                # The claim went between the last look and now; whoever took it could not see us yet.
+                return Ended.INTERRUPTED
+        if step.renew_after is not None:
+            timer = flight.loop.call_later(step.renew_after, flight.end, Ended.RENEWED)
         return await wire.poll(step.request)
-    except BaseException:
+    except (Exception, asyncio.CancelledError):
         if flight.how is None or flight.is_cancelled_by_others:
             raise
         return flight.how  # whatever it was: an error on the way out is nobody's
@@ -105,7 +106,17 @@ async def _send(
 class _AsyncFlight:
     """A poll on its way, in the caller's event loop and task."""
 
-    __slots__ = ("_cancelled_before", "_cancels", "_is_open", "_task", "how", "loop", "started", "timeout")
+    __slots__ = (
+        "_cancelled_before",
+        "_cancels",
+        "_ending",
+        "_is_open",
+        "_task",
+        "how",
+        "loop",
+        "started",
+        "timeout",
+    )
     minds_deadline = False
 
     def __init__(self, task: asyncio.Task[Any], timeout: float) -> None:
@@ -117,6 +128,8 @@ class _AsyncFlight:
         self._task = task
         self._cancels = 0
         self._cancelled_before = task.cancelling()
+        self._ending: asyncio.Handle | None = None
+        """What is scheduled, once it is to end."""
         self._is_open = True
 
     def interrupt(self, how: Ended) -> None:
@@ -125,21 +138,23 @@ class _AsyncFlight:
             self.loop.call_soon_threadsafe(self.end, how)
 
     def end(self, how: Ended) -> None:
-        """Cancel it once that is safe; called in its loop. Again where that was swallowed."""
-        if not self._is_open:
-            return
-        early = self.started + SETTLE - self.loop.time()
-        if early > 0:
-            self.loop.call_later(early, self.end, how)
-        else:
-            # A turn later: an answer that is there already, as after a freeze, is on its way to the task.
-            self.loop.call_soon(self._cancel, how)
+        """Cancel it once that is safe; called in its loop. Said again, it changes nothing."""
+        if self._is_open and self._ending is None:
+            early = self.started + SETTLE - self.loop.time()
+            self._ending = self.loop.call_later(early, self._cancel_next, how)
+
+    def _cancel_next(self, how: Ended) -> None:
+        # A turn later: an answer that is there already, as after a freeze, is on its way to the task.
+        self._ending = self.loop.call_soon(self._cancel, how)
 
     def _cancel(self, how: Ended) -> None:
-        if self._is_open:
-            self.how = self.how or how
+        # Never a second cancel at once, be the first one the caller's: one that meets the closing of a
+        # connection loses its slot like one that meets its making. Who swallows a cancel is told again.
+        if not self.is_cancelled_by_others:
+            self.how = how
             self._cancels += 1
             self._task.cancel()
+        self._ending = self.loop.call_later(CLOSING_LIMIT, self._cancel, how)
 
     @property
     def is_cancelled_by_others(self) -> bool:
@@ -149,6 +164,8 @@ class _AsyncFlight:
     def close(self) -> None:
         """It has ended: take our cancels back."""
         self._is_open = False
+        if self._ending is not None:
+            self._ending.cancel()
         for _ in range(self._cancels):
             self._task.uncancel()
 

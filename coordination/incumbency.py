@@ -61,7 +61,7 @@ class Incumbency:
         return min(self.silence, self._clocks.boot() - self._present_at)
 
     def sending(self, timeout: float = 0.0) -> float:
-        """A poll with this time-out, seconds, is about to be sent. Returns the silence until now."""
+        """A poll or look with this time-out, seconds, is about to be sent. Returns the silence until now."""
         self._sent_at = self._clocks.boot()
         self._answered_by = self._sent_at + timeout + ON_ITS_WAY
         return 0.0 if self._heard_at is None else self._sent_at - self._heard_at
@@ -71,7 +71,7 @@ class Incumbency:
         self._heard_at = self._clocks.boot()
 
     def answered(self) -> None:
-        """Telegram has answered the poll that was sent last, 200 or 409.
+        """Telegram has answered what was sent last, a poll or a look, 200 or 409.
 
         Who reads it too late was frozen: it may be as old as the poll, and says nothing of what was since.
         """

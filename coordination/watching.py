@@ -168,6 +168,7 @@ def _peek(guard: Guard, deadline: float, offset: int) -> Watched:
 
 def _sent(guard: Guard, look: Look, request: Request) -> Sent:
     """Send it, and tell how it ended. Raises what the wire raises."""
+    guard.incumbency.sending(request.timeout)
     try:
         end: Delivered | Refused | Ended = yield SendPoll(request=request)
     except Exception as error:

@@ -78,8 +78,9 @@ class FileSession:
                 is_unmarked = not self.file.is_marked  # first: what is said after it is at least as new
                 if is_unmarked and self._seen.get(bot_id) == term:
                     return True
+                is_quiet = not self._writes  # before the row is read: a write of ours may end meanwhile
                 is_ours = reader.execute(_HAS_CLAIM, (bot_id, term, self._id)).fetchone() is not None
-                if is_ours and not self._writes:
+                if is_ours and is_quiet:
                     self._seen[bot_id] = term
                 return is_ours
         except (SessionOver, Replaced, OSError, sqlite3.Error):
@@ -107,7 +108,8 @@ class FileSession:
         try:
             yield
         finally:
-            self._writes -= 1
+            with self.lock:
+                self._writes -= 1
 
     def beaten(self, at: float) -> None:
         """Note when the last good beat was sent."""

@@ -191,7 +191,7 @@ class FileStore:
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """Write many claims and wishes in one transaction; each claim only if its version is as expected."""
         own = _own(session)
-        with system_errors(self.directory), self._ending(own):
+        with self._ending(own):
             await self._check(own)
             with own.writing_to(swap.claim.bot_id for swap in batch.swaps):
                 outcome = await self._database.write(  # it looks itself whether the database was replaced
@@ -280,7 +280,8 @@ class FileStore:
             raise
 
     def _mark(self, session_id: SessionId) -> None:
-        mark(self._places.session(session_id))
+        with system_errors(self.directory):
+            mark(self._places.session(session_id))
 
     def _is_over(self, row: SessionRow) -> bool:
         return self._observer.look(row) is not Liveness.ALIVE

@@ -351,6 +351,28 @@ async def test_two_pool_timeouts_in_a_row_build_the_client_anew(
 
 
 @pytest.mark.anyio
+async def test_who_is_cancelled_while_the_client_is_built_anew_has_one(
+    poller: OnePoller, canary: str
+) -> None:
+    """A closed client would be a deaf bot."""
+    polls = Inner(getUpdates=[pool_timeout(), pool_timeout()])
+    bot = bot_of(canary, poller, polls)
+    shutdown = polls.shutdown
+
+    async def is_cancelled() -> None:
+        await shutdown()
+        raise asyncio.CancelledError
+
+    polls.shutdown = is_cancelled  # type: ignore[method-assign]
+    with pytest.raises(TimedOut):
+        await bot.get_updates(timeout=10)
+    with pytest.raises(asyncio.CancelledError):
+        await bot.get_updates(timeout=10)
+
+    assert polls.lives == ["shutdown", "initialize"]
+
+
+@pytest.mark.anyio
 async def test_pool_timeouts_of_other_calls_rebuild_nothing(poller: OnePoller, canary: str) -> None:
     """Messages that are being sent share that client: it stays."""
     calls = Inner(sendMessage=[pool_timeout(), pool_timeout()])

@@ -184,7 +184,7 @@ def test_a_claim_that_goes_before_its_poll_is_sent_sends_none() -> None:
 
 
 def test_a_wire_that_swallows_a_cancel_is_told_again() -> None:
-    """Overdue polls are ended each second: in the end it hears."""
+    """After a second, by which a connection has been closed."""
 
     async def body() -> None:
         guard, wire = holder(), Wire(answers_after=1e6)
@@ -197,15 +197,96 @@ def test_a_wire_that_swallows_a_cancel_is_told_again() -> None:
 
         wire.poll = deaf_once  # type: ignore[method-assign, assignment]
         task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
-        for _ in range(2):
-            await asyncio.sleep(31)
-            assert guard.flight is not None
-            guard.flight.interrupt(Ended.OVERDUE)
-            await asyncio.sleep(0)
+        await asyncio.sleep(31)
+        assert guard.flight is not None
+        guard.flight.interrupt(Ended.OVERDUE)
 
         with pytest.raises(TimeoutError):
             await task
-        assert (len(wire.cancelled), task.cancelling()) == (2, 0)
+        assert wire.cancelled == pytest.approx([31.0, 32.0])
+        assert task.cancelling() == 0
+
+    virtual(body())
+
+
+def test_who_is_interrupted_before_its_poll_is_sent_is_not_cancelled_afterwards(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """The runner saw a poll that was not sent: what it has asked for is over."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+
+        def interrupted(asked: Guard) -> bool:
+            if asked.flight is None:
+                return asked.grant is None
+            asked.flight.interrupt(Ended.INTERRUPTED)
+            asked.lost(Cause.FENCED)
+            return True
+
+        monkeypatch.setattr(Guard, "is_leaving", property(interrupted))
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+
+        assert await task is NOTHING
+        assert (task.cancelling(), wire.polls) == (0, [])
+
+    virtual(body())
+
+
+@pytest.mark.parametrize("pause", [0.0, 0.02, 0.5])
+def test_a_poll_that_is_to_end_for_two_reasons_is_cancelled_once(pause: float) -> None:
+    """A second cancel that meets the closing of its connection loses httpcore's slot."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        cancels: list[float] = []
+        loop = asyncio.get_running_loop()
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        inner = wire.poll
+
+        async def closes_slowly(request: Request) -> Delivered | Refused:
+            try:
+                return await inner(request)
+            finally:
+                cancels.append(loop.time())
+                try:
+                    await asyncio.sleep(0.9)
+                except asyncio.CancelledError:
+                    cancels.append(loop.time())
+                    raise
+
+        wire.poll = closes_slowly  # type: ignore[method-assign, assignment]
+        await asyncio.sleep(0.01)
+        assert guard.flight is not None
+        guard.flight.interrupt(Ended.RENEWED)
+        await asyncio.sleep(pause)
+        guard.begin_drain()
+        guard.lost(Cause.FENCED)
+
+        assert await task is NOTHING
+        assert cancels == pytest.approx([0.05])
+
+    virtual(body())
+
+
+def test_whoever_ends_the_process_is_heard_in_the_middle_of_an_end() -> None:
+    """SystemExit and KeyboardInterrupt are no errors of a poll."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        inner = wire.poll
+
+        async def exits(request: Request) -> Delivered | Refused:
+            try:
+                return await inner(request)
+            except asyncio.CancelledError:
+                raise SystemExit(3) from None
+
+        wire.poll = exits  # type: ignore[method-assign, assignment]
+        steps = driving.get_updates(guard, REQUEST, wire)
+        asyncio.get_running_loop().call_later(1.0, guard.lost, Cause.FENCED)
+        with pytest.raises(SystemExit):
+            await steps
 
     virtual(body())
 

@@ -424,6 +424,22 @@ def test_a_minute_without_a_call_is_no_oversleeping() -> None:
     assert not is_peek(next(bench.call()))
 
 
+def test_a_409_to_a_look_is_an_answer_of_now() -> None:
+    """Whatever became of the poll before it."""
+    bench = established(tenure=10_000.0)
+    result(parked(bench), EMPTY)
+    steps = bench.call(timeout=10.0)
+    next(steps)
+    with pytest.raises(OSError, match="gone"):
+        steps.throw(OSError("gone"))
+    bench.later(50.0)
+    steps = bench.call(timeout=10.0)
+    assert is_peek(next(steps))
+    steps.send(RIVAL)
+
+    assert bench.guard.incumbency.silence == 0.0
+
+
 def test_a_409_is_an_answer_of_telegram() -> None:
     """Who fights for an hour was never silent, so its tenure stays."""
     bench = established(tenure=10_000.0)

@@ -295,6 +295,23 @@ def test_what_we_write_ourselves_is_asked_again(scene: Scene) -> None:
     asyncio.run(body())
 
 
+def test_a_look_beside_a_write_of_ours_is_forgotten(scene: Scene) -> None:
+    """It read the row before the commit, and comes to an end after it."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        with session.writing_to([BOT]):
+            assert session._reader is not None  # the moment in the middle of a look
+            session._reader.set_trace_callback(lambda _: setattr(session, "_writes", 0))
+            assert session.has_claim(BOT, claim.term)
+            session._writes = 1
+        asked = asked_of_the_database(session)
+        assert session.has_claim(BOT, claim.term)
+        assert len(asked) == 1
+
+    asyncio.run(body())
+
+
 def test_a_claim_cannot_be_taken_where_its_holder_cannot_be_marked(scene: Scene) -> None:
     """Nothing is written: it would go on delivering."""
 
