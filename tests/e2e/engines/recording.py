@@ -176,7 +176,7 @@ def _watch_over(session: Session, tell: Callable[[], None]) -> None:
 
     def set_and_tell(self: object, name: str, value: object) -> None:
         object.__setattr__(self, name, value)
-        if name in {"_beaten_at", "is_over"}:
+        if name in {"_beaten_at", "deadline", "is_over"}:
             tell()
 
     session.__class__ = type(kind.__name__, (kind,), {"__setattr__": set_and_tell})

@@ -70,9 +70,21 @@ TAKEOVER = (
 )
 
 
-@pytest.mark.parametrize("lines", [HANDOVER, TAKEOVER])
+COULD_NOT_LET_GO = (
+    lived("a", 0, 3),
+    lived("b", 0, 10),
+    grant("a", 1, 1),
+    ended("a", 1, 1.5),
+    grant("a", 1, 1.7),
+    delivered("a", 1, 2, 1, 2),
+    grant("b", 2, 3.5),
+    delivered("b", 2, 4, 1, 2, 3),
+)
+
+
+@pytest.mark.parametrize("lines", [HANDOVER, TAKEOVER, COULD_NOT_LET_GO])
 def test_nothing_is_found_in_a_good_history(lines: Iterable[Line]) -> None:
-    """A handover, and a takeover after which the unconfirmed batch comes again."""
+    """A handover; a takeover after which an unconfirmed batch comes again, also of one that was to let go."""
     assert [check(history(*lines)) for check in CHECKS] == [[], [], [], []]
 
 

@@ -71,7 +71,10 @@ def shrunken_terms(history: History) -> list[str]:
 
 def doubled_updates(history: History) -> list[str]:
     """Delivered again although nobody had died, frozen or lost the store."""
-    let_go = {(end.bot, end.session, end.term): end.at for end in history.ends if end.is_clean}
+    let_go: dict[tuple[int, str, int], list[float]] = defaultdict(list)
+    for end in history.ends:
+        if end.is_clean:
+            let_go[end.bot, end.session, end.term].append(end.at)
     last: dict[tuple[int, int], Delivery] = {}
     found = []
     for delivery in sorted(history.deliveries, key=lambda delivery: delivery.at):
@@ -82,8 +85,12 @@ def doubled_updates(history: History) -> list[str]:
                 continue
             key = (before.bot, before.session, before.term)
             is_same = key == (delivery.bot, delivery.session, delivery.term)
-            if is_same or let_go.get(key, delivery.at) < delivery.at:
-                found.append(f"bot {delivery.bot}: update {update}, {_who(before)}, then {_who(delivery)}")
+            # One that could not let go has gone on, and may have died with what it delivered then.
+            if is_same or any(before.at < at < delivery.at for at in let_go[key]):
+                moments = f"{before.at:.3f}, {let_go[key]}, {delivery.at:.3f}"
+                found.append(
+                    f"bot {delivery.bot}: update {update}, {_who(before)}, then {_who(delivery)} ({moments})"
+                )
     return found
 
 
