@@ -44,6 +44,8 @@ class Observer:
         self._sessions = os.fspath(sessions)
         self._monotonic = monotonic
         self._sightings: dict[SessionId, Sighting] = {}
+        self.dead: set[SessionId] = set()
+        """Those whose lock was free: nobody has it any more, and nobody can have it again."""
 
     def look(self, row: SessionRow) -> Liveness:
         """How the session is now. In the transaction that ends it, SILENT is the proof."""
@@ -56,6 +58,7 @@ class Observer:
                 if descriptor is None:
                     beat = seen.beat if seen else None
                 elif flock.is_free(descriptor):
+                    self.dead.add(row.id)
                     return Liveness.SILENT
                 else:
                     beat = os.pread(descriptor, BEAT.size, 0)
@@ -91,7 +94,8 @@ class Observer:
             os.close(descriptor)
 
     def forget_all_but(self, known: Collection[SessionId]) -> None:
-        """Drop the sightings of sessions that nobody names any more."""
+        """Drop what was seen of sessions that nobody names any more."""
+        self.dead.intersection_update(known)
         for session_id in self._sightings.keys() - set(known):
             del self._sightings[session_id]
 

@@ -280,8 +280,9 @@ class FileStore:
             raise
 
     def _mark(self, session_id: SessionId) -> None:
-        with system_errors(self.directory):
-            mark(self._places.session(session_id))
+        if session_id not in self._observer.dead:  # a process that is gone delivers nothing
+            with system_errors(self.directory):
+                mark(self._places.session(session_id))
 
     def _is_over(self, row: SessionRow) -> bool:
         return self._observer.look(row) is not Liveness.ALIVE

@@ -265,6 +265,22 @@ def test_whoever_ends_a_session_marks_it_first(scene: Scene) -> None:
     asyncio.run(body())
 
 
+def test_the_file_of_a_dead_session_is_not_written_to(scene: Scene) -> None:
+    """Who takes over from a process that was killed is in a hurry, and nobody is there to read the mark."""
+
+    async def body() -> None:
+        session, claim = await scene.holder()
+        session.close()  # as the kernel does
+        before = session.file.path.stat().st_mtime_ns
+        rival = scene.another()
+        other = await rival.open(identity("other"))
+        swap = Swap(claim=replace(claim, holder=other.id), requires_over=session.id)
+        assert (await rival.swap(other, Batch(swaps=[swap]))).written
+        assert session.file.path.stat().st_mtime_ns == before
+
+    asyncio.run(body())
+
+
 def test_a_mark_without_a_change_costs_queries_alone(scene: Scene) -> None:
     """Whoever set it was killed before its commit."""
 
