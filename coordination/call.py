@@ -204,11 +204,12 @@ class _Call:
         if offset != request.offset:
             request = request._replace(offset=offset)
         started = self._now()
-        guard.sending(grant, started)
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
             elapsed = self._now() - started
+            if guard.is_first_poll:
+                guard.tell_first_poll(grant, started)
             if not is_timeout(error):
                 self._broke_off(request, elapsed)
             self._tell(outcome_of_error(error), request, elapsed)
@@ -223,6 +224,8 @@ class _Call:
                 guard.offsets.accept(request.offset)
             raise
         elapsed = self._now() - started
+        if guard.is_first_poll:
+            guard.tell_first_poll(grant, started)
         if isinstance(end, Delivered):
             return (yield from self._delivered(end, elapsed, request, grant))
         return self._brought_nothing(end, elapsed, request)

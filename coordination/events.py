@@ -161,12 +161,12 @@ class PollEnded:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class FirstPollSent:
-    """The first getUpdates of a term is on its way: a takeover is over."""
+class FirstPollEnded:
+    """The first getUpdates of a term ended. Told only then: nobody has time while ten thousand are sent."""
 
     bot_id: BotId
     seconds: float
-    """Since the decision to take the claim."""
+    """From the decision to take the claim until it was sent."""
     cause: Cause
     """Why the claim had changed hands."""
 
@@ -363,7 +363,7 @@ Event = (
     | BotGone
     | RoleChanged
     | ClaimChanged
-    | FirstPollSent
+    | FirstPollEnded
     | PollEnded
     | LookEnded
     | UpdatesDropped

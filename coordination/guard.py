@@ -106,7 +106,7 @@ class Guard:
         self._waits_for_store = False
         self._lock = lock or threading.Lock()
         """Held for microseconds: one serves all guards of a process."""
-        self._is_first_poll = False
+        self.is_first_poll = False
 
     def __repr__(self) -> str:
         grant = f" term {self.grant.term}" if self.grant else ""
@@ -203,12 +203,11 @@ class Guard:
         left = self.state.renew_at - now
         return left if left > 0 else None
 
-    def sending(self, grant: Grant, now: float) -> None:
-        """A poll is about to be sent: the first of a term is told."""
-        if self._is_first_poll:
-            self._is_first_poll = False
-            after = now - grant.decided_at
-            self.emit(events.FirstPollSent(bot_id=self.bot_id, seconds=after, cause=grant.cause))
+    def tell_first_poll(self, grant: Grant, started: float) -> None:
+        """The first poll of a term, which was sent then, has ended."""
+        self.is_first_poll = False
+        after = started - grant.decided_at
+        self.emit(events.FirstPollEnded(bot_id=self.bot_id, seconds=after, cause=grant.cause))
 
     # What the instance tells and asks
 
@@ -262,7 +261,7 @@ class Guard:
         self.offsets.start_term(claim.offset)
         self.grant = grant
         self._waits_for_store = False
-        self._is_first_poll = True
+        self.is_first_poll = True
         self.presence.was_answered = False
         if claim.episode is not None:
             self.chronicle.inherited(claim.episode)

@@ -85,7 +85,7 @@ class Ledger:
             events.BotGone: self._bot_gone,
             events.RoleChanged: self._role_changed,
             events.ClaimChanged: self._claim_changed,
-            events.FirstPollSent: self._first_poll_sent,
+            events.FirstPollEnded: self._first_poll_ended,
             PollEnded: self._poll_ended,
             events.LookEnded: self._look_ended,
             events.UpdatesDropped: self._updates_dropped,
@@ -208,7 +208,7 @@ class Ledger:
         if event.timeout > self._timeout[()]:  # noqa: PLR1730  # the poll path: max() is slower
             self._timeout[()] = event.timeout
 
-    def _first_poll_sent(self, event: events.FirstPollSent) -> None:
+    def _first_poll_ended(self, event: events.FirstPollEnded) -> None:
         self._observe(catalogue.TAKEOVER_DURATION, event.seconds, event.cause)
 
     def _look_ended(self, event: events.LookEnded) -> None:

@@ -54,7 +54,7 @@ def let_much_happen(ledger: Ledger) -> None:
                 timeout=0.1,
             )
         )
-    ledger(events.FirstPollSent(bot_id=polls, seconds=0.1, cause=Cause.DIED))
+    ledger(events.FirstPollEnded(bot_id=polls, seconds=0.1, cause=Cause.DIED))
     ledger(events.UpdatesDropped(bot_id=polls, count=1, reason=Dropped.STALE_OWNER))
     ledger(events.UpdateGap(bot_id=polls, missed=2, repeated=1))
     for kind in Kind:

@@ -37,7 +37,7 @@ def busy(*, full_up_to: int = 1000) -> Ledger:
             )
         )
         ledger(events.RoleChanged(bot_id=bot, role=Role(number % 7), was=Role.STARTING))
-        ledger(events.FirstPollSent(bot_id=bot, seconds=0.012, cause=Cause.DIED))
+        ledger(events.FirstPollEnded(bot_id=bot, seconds=0.012, cause=Cause.DIED))
         ledger(events.PollEnded(bot_id=bot, outcome=Outcome.UPDATES, seconds=0.3, updates=2, timeout=10.0))
         ledger(events.UpdatesDropped(bot_id=bot, count=1, reason=Dropped.STALE_OWNER))
         ledger(events.EpisodeOpened(bot_id=bot, kind=Kind.RIVAL, policy="hold"))

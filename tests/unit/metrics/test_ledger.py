@@ -150,7 +150,7 @@ def test_an_event_is_counted(
         (poll(Outcome.EMPTY, seconds=9.0, timeout=10.0), catalogue.POLL_OVERRUN, (), (1, 0.0)),
         (poll(Outcome.EMPTY), catalogue.POLL_OVERRUN, (), (0, 0.0)),
         (
-            events.FirstPollSent(bot_id=BOT, seconds=0.25, cause=Cause.DIED),
+            events.FirstPollEnded(bot_id=BOT, seconds=0.25, cause=Cause.DIED),
             catalogue.TAKEOVER_DURATION,
             ("died",),
             (1, 0.25),
