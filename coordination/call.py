@@ -204,11 +204,12 @@ class _Call:
         if offset != request.offset:
             request = request._replace(offset=offset)
         started = self._now()
+        is_first, guard.is_first_poll = guard.is_first_poll, False
         try:
             end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
         except Exception as error:
             elapsed = self._now() - started
-            if guard.is_first_poll:
+            if is_first:
                 guard.tell_first_poll(grant, started)
             if not is_timeout(error):
                 self._broke_off(request, elapsed)
@@ -224,7 +225,7 @@ class _Call:
                 guard.offsets.accept(request.offset)
             raise
         elapsed = self._now() - started
-        if guard.is_first_poll:
+        if is_first:
             guard.tell_first_poll(grant, started)
         if isinstance(end, Delivered):
             return (yield from self._delivered(end, elapsed, request, grant))

@@ -205,7 +205,6 @@ class Guard:
 
     def tell_first_poll(self, grant: Grant, started: float) -> None:
         """The first poll of a term, which was sent then, has ended."""
-        self.is_first_poll = False
         after = started - grant.decided_at
         self.emit(events.FirstPollEnded(bot_id=self.bot_id, seconds=after, cause=grant.cause))
 

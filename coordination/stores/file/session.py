@@ -108,8 +108,7 @@ class FileSession:
         try:
             yield
         finally:
-            with self.lock:
-                self._writes -= 1
+            self._writes -= 1
 
     def beaten(self, at: float) -> None:
         """Note when the last good beat was sent."""

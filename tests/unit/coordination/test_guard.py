@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from onepoller.coordination import events, polled
@@ -985,3 +987,35 @@ def test_a_short_poller_that_starts_again_is_not_kept_waiting_by_what_it_knows()
     assert result(steps, batch(7)) is NOTHING
 
     assert next(bench.call(offset=0, timeout=0.0)) == SendPoll(request=Request(offset=8, timeout=0.0))
+
+
+def test_the_first_poll_of_a_term_is_told_once() -> None:
+    """How long it took from the decision to take the claim, and why that was taken."""
+    bench = Bench()
+    bench.grant(cause=Cause.DIED)
+    bench.later(0.25)
+    for _ in range(2):
+        steps = bench.call()
+        next(steps)
+        bench.later(5.0)
+        result(steps, EMPTY)
+
+    (told,) = bench.of(events.FirstPollEnded)
+    assert (told.bot_id, told.seconds, told.cause) == (BOT, pytest.approx(0.25), Cause.DIED)
+
+
+def test_a_first_poll_that_is_cancelled_makes_no_takeover_longer() -> None:
+    """The next poll is not the first one."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call()
+    next(steps)
+    bench.later(5.0)
+    with pytest.raises(asyncio.CancelledError):
+        steps.throw(asyncio.CancelledError())
+    bench.later(0.5)
+    steps = bench.call()
+    next(steps)
+    result(steps, EMPTY)
+
+    assert bench.of(events.FirstPollEnded) == []
