@@ -8,7 +8,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import hypothesis.strategies as st
 import pytest
@@ -33,6 +34,7 @@ from onepoller.coordination.situation import (
     HandoverAsked,
     HandoverFailed,
     Happening,
+    OpenEpisode,
     Overslept,
     Policy,
     RivalGone,
@@ -161,6 +163,27 @@ def test_an_answer_changes_nothing_where_it_is_said_to(
             assert decide(state, Answered(elapsed=elapsed), 2e6, policy) == Decision(
                 state=state, actions=(HandOn(),)
             )
+
+
+DISTURBED = [
+    {"established_at": None},
+    {"episode": OpenEpisode(kind=Kind.RIVAL, since=1.0)},
+    {"role": Role.CONTENDED, "episode": OpenEpisode(kind=Kind.RIVAL, since=1.0)},
+    {"look_at": 1.0},
+    {"failing_since": 1.0},
+    {"unclean": True},
+    {"handed": True, "unclean": True},
+    {"quick_conflicts": 1},
+    {"passes": 1},
+]
+
+
+@pytest.mark.parametrize("what", DISTURBED, ids=str)
+def test_whatever_an_answer_would_change_is_asked_for(what: dict[str, Any]) -> None:
+    """Each of these alone."""
+    old = State(role=Role.POLLING, term=Term(5), established_at=1.0)
+    assert is_undisturbed(old)
+    assert not is_undisturbed(replace(old, **what))
 
 
 @pytest.mark.parametrize("on_rival", OnRival)

@@ -32,7 +32,7 @@ EVERY = 0.5
 # The rival's first polls take some, one more on a busy machine: of 24 messages that was once a fifth.
 SHORT = pytest.param(40, 0.8, id="short")
 FULL = pytest.param(1200, 0.95, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(1200)])
-AUTO_SHORT = pytest.param(8.0, 28, 0.8, id="short")
+AUTO_SHORT = pytest.param(20.0, 28, 0.8, id="short")
 AUTO_FULL = pytest.param(860.0, 1200, 0.95, id="full", marks=[pytest.mark.soak, pytest.mark.timeout(2400)])
 """An incumbent holds for at least 0.7 of its tenure: ten minutes after 860 s."""
 OPENED = "is also polled by somebody who is not in our store"
