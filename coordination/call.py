@@ -139,7 +139,7 @@ class _Call:
                 case _:
                     if not (yield from self._await_claim()):
                         return NOTHING
-                    action = PollAgain()
+                    action = _POLL
                     if is_first and self._request.timeout:
                         self._request = self._with_what_is_left()
 
@@ -161,7 +161,7 @@ class _Call:
     def _await_claim(self) -> Generator[Step, Any, bool]:
         guard = self._guard
         seconds = self._left if self._request.timeout else self._first_answer()
-        if guard.state.role is not Role.DRAINING:
+        if guard.state.role is Role.STOPPED:
             guard.apply(Called())
         future = guard.claims.want(guard)
         try:

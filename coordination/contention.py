@@ -11,11 +11,10 @@ newcomer this would be a storm.
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from onepoller.coordination import episodes, tenure
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Why
+from onepoller.coordination.record import replace
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import (

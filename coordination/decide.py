@@ -22,12 +22,12 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable
-from dataclasses import replace
 from typing import Any
 
 from onepoller.coordination import contention, episodes, tenure
 from onepoller.coordination.conflict import WEBHOOK_KINDS, Kind
 from onepoller.coordination.events import Cause
+from onepoller.coordination.record import replace
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import (

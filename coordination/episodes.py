@@ -6,9 +6,8 @@ Pure; `decide` asks it. Episodes are counted, not 409s, and one won poll ends no
 
 from __future__ import annotations
 
-from dataclasses import replace
-
 from onepoller.coordination.conflict import RIVAL_KINDS, Kind
+from onepoller.coordination.record import replace
 from onepoller.coordination.report import Role
 from onepoller.coordination.situation import (
     Decision,

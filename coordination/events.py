@@ -13,6 +13,7 @@ from typing import Protocol
 
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.identity import BotId, Identity, Term
+from onepoller.coordination.record import quick
 from onepoller.coordination.report import Role
 
 
@@ -122,6 +123,7 @@ class BotGone:
     bot_id: BotId
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RoleChanged:
     """A bot's phase in this process changed."""
@@ -137,6 +139,7 @@ class RoleChanged:
     detail: str = ""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimChanged:
     """Something happened to the claim of a bot, seen from here."""
@@ -149,6 +152,7 @@ class ClaimChanged:
     """Whom it came from or went to, where known."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class PollEnded:
     """One getUpdates at Telegram ended."""

@@ -10,12 +10,14 @@ from onepoller.coordination import events
 from onepoller.coordination.answer import Promised
 from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.identity import BotId, Term
+from onepoller.coordination.record import quick
 from onepoller.coordination.stores.seam import Episode, Session
 
 if TYPE_CHECKING:
     from onepoller.coordination.guard import Guard
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Grant:
     """The claim, as its holder reads it: one immutable snapshot."""

@@ -17,6 +17,7 @@ from typing import Any
 from onepoller.coordination import driving, events
 from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.collector import FLEET, Hold
 from onepoller.coordination.crossing import Crossing
 from onepoller.coordination.errors import SessionOver, SetupError, StoreUnavailable
 from onepoller.coordination.events import Cause, Certainty
@@ -34,6 +35,8 @@ from onepoller.coordination.webhook import Deletions
 
 CLOSE_LIMIT = 3.0
 """The way out may take so long, seconds."""
+BURST = 1.0
+"""The next thousand bots of a fleet that starts come within so many seconds."""
 
 
 class Instance:
@@ -70,6 +73,10 @@ class Instance:
         self._early: list[tuple[Callable[..., None], tuple[Any, ...]]] = []
         self._is_ending = False
         self._closing_from: asyncio.AbstractEventLoop | None = None
+        self._many = 0
+        """How many guards there were when the collector was held back last."""
+        self._at_end = contextlib.ExitStack()
+        self._is_over = False
         self._serving = Serving(
             store=store,
             store_name=store_name,
@@ -128,7 +135,22 @@ class Instance:
         """See `guard.Claims`."""
         call: Answer[bool] = Answer()
         self._tell(Negotiation.want, guard, call)
+        if len(self.guards) >= self._many + FLEET:
+            self._many = len(self.guards)
+            self._hold_collector_back()
         return call
+
+    def _hold_collector_back(self) -> None:
+        """A thousand bots more: a fleet is starting. Here, for the runner's turn may come a second later."""
+        assert self._runner is not None
+        hold = Hold(collect=True)
+        self._at_end.callback(hold.end)
+        self._runner.post(self._end_soon, hold)
+        if self._is_over:
+            hold.end()
+
+    def _end_soon(self, hold: Hold) -> None:
+        asyncio.get_running_loop().call_later(BURST, hold.end)
 
     def unwant(self, guard: Guard) -> None:
         """See `guard.Claims`."""
@@ -234,6 +256,8 @@ class Instance:
         try:
             await self._serving.run(self._negotiation)
         finally:
+            self._is_over = True
+            self._at_end.close()
             await self._close()
 
     def _opened(self, negotiation: Negotiation) -> None:

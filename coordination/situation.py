@@ -11,11 +11,13 @@ from dataclasses import dataclass
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause, Why
 from onepoller.coordination.identity import Identity, Term
+from onepoller.coordination.record import quick
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.stores.seam import Episode
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class OpenEpisode:
     """An episode that is going on, as this process counts it."""
@@ -28,6 +30,7 @@ class OpenEpisode:
     """Between two signs of the rival, seconds: its rhythm."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class State:
     """One bot in one process."""
@@ -77,6 +80,7 @@ class Called:
     """The framework called us and we do not hold the claim."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ClaimTaken:
     """The store gave us the claim."""
@@ -105,6 +109,7 @@ class ClaimLost:
     cause: Cause
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Answered:
     """Telegram answered a poll with 200."""
@@ -314,6 +319,7 @@ class Policy:
         return cls(on_rival=settings.on_rival, standby=settings.standby, pass_after=settings.pass_after)
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Decision:
     """The next state and what to do."""

@@ -22,8 +22,8 @@ not forgive that, for handlers may last longer than look and trial together.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
 
+from onepoller.coordination.record import replace
 from onepoller.coordination.situation import ClaimTaken, State
 from onepoller.coordination.stores.seam import Claim, Standing
 

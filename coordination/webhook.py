@@ -6,7 +6,6 @@ bootstrap that hangs is no standby (design, section 7).
 
 from __future__ import annotations
 
-from collections import deque
 from collections.abc import Callable
 from enum import Enum, auto
 from urllib.parse import urlsplit
@@ -23,12 +22,13 @@ class Deletions:
 
     def __init__(self, clock: Callable[[], float]) -> None:
         self._clock = clock
-        self._at: deque[float] = deque(maxlen=DELETIONS)
+        self._at: list[float] = []
 
     def spend(self) -> bool:
         """Count one more; False where there were too many within the last hour."""
         now = self._clock()
-        if len(self._at) == DELETIONS and now - self._at[0] < AN_HOUR:
+        self._at = [at for at in self._at if now - at < AN_HOUR]
+        if len(self._at) >= DELETIONS:
             return False
         self._at.append(now)
         return True

@@ -145,7 +145,7 @@ class Ledger:
         self._numbers[catalogue.COLLECT_DURATION][()] = seconds
 
     def _bot(self, bot_id: BotId) -> Tally:
-        return self._bots.get(bot_id) or Tally(str(bot_id))
+        return self._bots.get(bot_id) or Tally("")  # of one that has gone
 
     def _count(self, metric: Metric, *labels: str, amount: float = 1) -> None:
         counts = self._numbers[metric]

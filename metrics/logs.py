@@ -29,7 +29,7 @@ REMIND_EVERY = 300.0
 """Seconds between two lines about the same trouble of the same bot."""
 _LOOK_EVERY = 10.0
 """Seconds between two looks for episodes of which to remind."""
-_UNTOLD = (events.PollEnded, events.LookEnded)
+_UNTOLD = (events.PollEnded, events.LookEnded, events.BotSeen, events.FirstPollEnded)
 _TOLD_IF_FAILED = (events.BeatEnded, events.StoreCalled)
 _DEBUG = (events.ClaimChanged,)
 """Told at DEBUG alone; ten thousand of them come with one takeover."""

@@ -22,6 +22,7 @@ from typing import Protocol
 
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.identity import BotId, Identity, SessionId, Term
+from onepoller.coordination.record import quick
 
 
 class WishMode(StrEnum):
@@ -62,6 +63,7 @@ class Episode:
     """With that: when its next probe is due; wall clock, seconds. A successor goes on with it."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Standing:
     """How long the bot's poller has been established: against a rival the incumbent holds."""
@@ -72,6 +74,7 @@ class Standing:
     """That moment: wall clock, seconds. It is only added to what people would call days."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Claim:
     """The right to poll one bot. `holder` None means free; `version` 0 means never written."""
@@ -161,6 +164,7 @@ class Snapshot:
     """One sentence where the store is not well (a frozen writer with its pid, a full disk), else empty."""
 
 
+@quick
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Swap:
     """One claim to write. `claim.version` is the version expected; the store writes version + 1.

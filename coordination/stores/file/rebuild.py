@@ -18,7 +18,7 @@ from pathlib import Path
 from onepoller.coordination.identity import BotId, SessionId
 from onepoller.coordination.report import BotReport, Role, unpack
 from onepoller.coordination.stores.file import flock, schema
-from onepoller.coordination.stores.file.rows import CLAIM, SESSION, SessionRow, row_of_claim
+from onepoller.coordination.stores.file.rows import CLAIM, CLAIM_VALUES, SESSION, SessionRow, row_of_claim
 from onepoller.coordination.stores.file.session_file import parse
 from onepoller.coordination.stores.seam import Claim
 
@@ -51,7 +51,7 @@ def adopt(connection: sqlite3.Connection, sessions: Path) -> None:
             held[bot.bot_id] = max(held.get(bot.bot_id, (-1.0, row.id)), (bot.last_poll, row.id))
     term = schema.first_term(connection)
     connection.executemany(
-        f"INSERT INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
+        f"INSERT INTO claims ({CLAIM}) VALUES ({CLAIM_VALUES})",  # noqa: S608  # our own names
         [
             row_of_claim(
                 Claim(bot_id=bot_id, version=term, holder=holder, term=term, since=time.time(), clean=False)

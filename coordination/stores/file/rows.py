@@ -9,10 +9,11 @@ from typing import Any
 
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.stores import records
-from onepoller.coordination.stores.seam import Claim, Wish, WishMode
+from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing, Wish, WishMode
 
-CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode, standing"
+CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode, tenure, tenure_at"
 WISH = "bot_id, session, since, priority, mode, aim"
+CLAIM_VALUES = ", ".join("?" for _ in CLAIM.split(","))
 SESSION = "id, inode, lease, identity, is_over"
 
 Row = tuple[Any, ...]  # what sqlite3 gives
@@ -32,7 +33,7 @@ class SessionRow:
 
 def claim_of(row: Row) -> Claim:
     """The claim in a row of `CLAIM`."""
-    bot_id, version, holder, term, since, heir, clean, acknowledged, episode, standing = row
+    bot_id, version, holder, term, since, heir, clean, acknowledged, episode, tenure, at = row
     return Claim(
         bot_id=bot_id,
         version=version,
@@ -43,12 +44,13 @@ def claim_of(row: Row) -> Claim:
         clean=bool(clean),
         offset=records.offset_of(_parsed(acknowledged)),
         episode=records.episode_of(_parsed(episode)),
-        standing=records.standing_of(_parsed(standing)),
+        standing=None if tenure is None else Standing(tenure=tenure, at=at),
     )
 
 
 def row_of_claim(claim: Claim) -> Row:
     """The row of `CLAIM` for a claim."""
+    standing = claim.standing
     return (
         claim.bot_id,
         claim.version,
@@ -57,9 +59,10 @@ def row_of_claim(claim: Claim) -> Row:
         claim.since,
         claim.heir,
         claim.clean,
-        _kept(records.fields_of(claim.offset)),
-        _kept(records.fields_of(claim.episode)),
-        _kept(records.fields_of(claim.standing)),
+        claim.offset and _text(claim.offset),
+        claim.episode and _text(claim.episode),
+        standing and standing.tenure,
+        standing and standing.at,
     )
 
 
@@ -100,8 +103,8 @@ def among(column: str, ids: Collection[int | str]) -> tuple[str, int | str | Non
     return f"{column} = ?", next(iter(ids), None)
 
 
-def _kept(fields: dict[str, Any] | None) -> str | None:
-    return json.dumps(fields) if fields else None
+def _text(record: Offset | Episode) -> str:
+    return json.dumps(records.fields_of(record))
 
 
 def _parsed(text: str | None) -> dict[str, Any] | None:

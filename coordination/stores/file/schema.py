@@ -28,7 +28,8 @@ CREATE TABLE sessions (
 ) WITHOUT ROWID;
 CREATE TABLE claims (
     bot_id INTEGER PRIMARY KEY, version INTEGER NOT NULL, holder TEXT, term INTEGER NOT NULL,
-    since REAL NOT NULL, heir TEXT, clean INTEGER NOT NULL, acknowledged TEXT, episode TEXT, standing TEXT
+    since REAL NOT NULL, heir TEXT, clean INTEGER NOT NULL, acknowledged TEXT, episode TEXT,
+    tenure REAL, tenure_at REAL
 );
 CREATE TABLE wishes (
     since INTEGER PRIMARY KEY AUTOINCREMENT, bot_id INTEGER NOT NULL, session TEXT NOT NULL,

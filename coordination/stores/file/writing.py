@@ -11,6 +11,7 @@ from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.stores.file import schema
 from onepoller.coordination.stores.file.rows import (
     CLAIM,
+    CLAIM_VALUES,
     SESSION,
     WISH,
     SessionRow,
@@ -59,7 +60,7 @@ def apply(
     for session_id in {row.id for row in ended} | (former - over - {writer}):
         mark(session_id)
     connection.executemany(
-        f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",  # noqa: S608  # our own names
+        f"INSERT OR REPLACE INTO claims ({CLAIM}) VALUES ({CLAIM_VALUES})",  # noqa: S608  # our own names
         map(row_of_claim, written.values()),
     )
     _write_wishes(connection, writer, batch, written)

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from onepoller.coordination.collector import FLEET, uncollected
+from onepoller.coordination.collector import FLEET, Hold, uncollected
 
 
 @pytest.fixture(autouse=True)
@@ -50,7 +50,7 @@ def test_a_child_that_is_forked_meanwhile_has_it() -> None:
     """Its parent's block never ends there."""
     program = (
         "import gc, os\n"
-        "from onepoller.coordination.collector import FLEET, uncollected\n"
+        "from onepoller.coordination.collector import FLEET, Hold, uncollected\n"
         "with uncollected(FLEET):\n"
         "    child = os.fork()\n"
         "    if not child:\n"
@@ -59,3 +59,24 @@ def test_a_child_that_is_forked_meanwhile_has_it() -> None:
     )
     said = subprocess.check_output([sys.executable, "-c", program], text=True)
     assert said == "0 False\n"
+
+
+def test_holds_overlap() -> None:
+    """The last one to end lets it go on; one that ends twice takes nothing from another."""
+    first, second = Hold(), Hold()
+    first.end()
+    first.end()
+    assert not gc.isenabled()
+    second.end()
+    assert gc.isenabled()
+
+
+def test_what_came_while_a_fleet_started_is_looked_at_once() -> None:
+    """All of it is in the oldest generation afterwards."""
+    young: list[int] = []
+    hold = Hold(collect=True)
+    kept = [[number] for number in range(2000)]
+    young.append(gc.get_count()[0])
+    hold.end()
+    young.append(gc.get_count()[0])
+    assert young[0] >= len(kept) > young[1]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import logging
 import random
 from collections.abc import Callable, Collection, Coroutine
@@ -14,6 +15,7 @@ import pytest
 from onepoller.coordination import driving, events
 from onepoller.coordination.answer import Answer, Promised
 from onepoller.coordination.clocks import Clocks
+from onepoller.coordination.collector import FLEET
 from onepoller.coordination.errors import StoreUnavailable
 from onepoller.coordination.events import Cause, ClaimEvent
 from onepoller.coordination.guard import Guard
@@ -984,3 +986,27 @@ def test_whoever_is_killed_and_whenever_one_polls_in_the_end(seed: int) -> None:
         assert len(world.pollers()) == 1
 
     world_test(body)
+
+
+def test_a_fleet_starts_without_the_garbage_collector() -> None:
+    """For a second after its last thousand; nobody else notices, and whoever ends meanwhile lets it go on."""
+    seen: list[bool] = []
+
+    async def body(world: World) -> None:
+        Process(world, "few", bots=tuple(range(1, FLEET)))
+        await asyncio.sleep(0.5)
+        seen.append(gc.isenabled())
+        many = Process(world, "many", bots=tuple(range(FLEET, 2 * FLEET)))
+        await asyncio.sleep(0.5)
+        seen.append(gc.isenabled())
+        await asyncio.sleep(1)
+        seen.append(gc.isenabled())
+        another = Process(world, "another", bots=tuple(range(2 * FLEET, 3 * FLEET)))
+        await asyncio.sleep(0.5)
+        another.runner.stop(0)
+        await another.runner.join()
+        seen.append(gc.isenabled())
+        assert (len(many.instance.guards), many.role(FLEET)) == (FLEET, Role.POLLING)
+
+    world_test(body)
+    assert seen == [True, False, True, True]
