@@ -34,7 +34,7 @@ def test_it_is_made_from_names_and_defaults() -> None:
     with pytest.raises(TypeError, match="y"):
         Point(x=1)  # type: ignore[call-arg]
     with pytest.raises(TypeError):
-        Point(1, 2)  # type: ignore[misc]
+        Point(x=1, y=2, z=3)  # type: ignore[call-arg]
 
 
 def test_it_is_compared_shown_and_kept_like_any_other() -> None:
