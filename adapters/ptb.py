@@ -149,10 +149,27 @@ class GuardedRequest(BaseRequest):
         if url != self._url:
             self._url, self._target = url, self._read(url)
         aim = self._target
-        options = (method, read_timeout, write_timeout, connect_timeout, pool_timeout)
+        options = {
+            "method": method,
+            "read_timeout": read_timeout,
+            "write_timeout": write_timeout,
+            "connect_timeout": connect_timeout,
+            "pool_timeout": pool_timeout,
+        }
         if aim is not None and aim.method == target.GET_UPDATES:
+            # No call of its own: what is awaited within a poll is resumed at each of its steps.
             wire = _Polls(self._inner, url, request_data, options, aim.api_root, self._pool)
-            return await self._get_updates(wire, aim.bot_id)
+            task = asyncio.current_task()
+            assert task is not None
+            self._polled = aim.bot_id
+            self._calls.add(task)
+            try:
+                guarded = (self._poller or process.default()).guard(aim.bot_id)
+                outcome = await driving.get_updates(guarded, wire.asked, wire)
+            finally:
+                self._calls.discard(task)
+            reply: Reply = _EMPTY if isinstance(outcome, Nothing) else outcome.reply
+            return reply
         call = _Call(self._inner, url, request_data, options)
         if aim is None or aim.method not in target.GUARDED:
             return await call.send(url, request_data)
@@ -168,21 +185,6 @@ class GuardedRequest(BaseRequest):
 
     def _the_poller(self) -> process.OnePoller:
         return self._poller or process.default()
-
-    async def _get_updates(self, wire: _Polls, bot_id: BotId) -> Reply:
-        task = asyncio.current_task()
-        assert task is not None
-        self._polled = bot_id
-        self._calls.add(task)
-        guarded = (self._poller or process.default()).guard(bot_id)
-        try:
-            outcome = await driving.get_updates(guarded, wire.asked, wire)
-        finally:
-            self._calls.discard(task)
-        if isinstance(outcome, Nothing):
-            return _EMPTY
-        reply: Reply = outcome.reply
-        return reply
 
     def _retire(self, bot_id: BotId) -> None:
         poller = self._the_poller()
@@ -219,7 +221,7 @@ class _Call:
     __slots__ = ("data", "inner", "options", "url")
 
     def __init__(
-        self, inner: BaseRequest, url: str, data: RequestData | None, options: tuple[Any, ...]
+        self, inner: BaseRequest, url: str, data: RequestData | None, options: dict[str, Any]
     ) -> None:
         self.inner = inner
         self.url = url
@@ -234,41 +236,27 @@ class _Call:
 
     async def send(self, url: str, data: RequestData | None) -> Reply:
         """Send it, with the timeouts of this call."""
-        method, read, write, connect, pool = self.options
-        return await self.inner.do_request(
-            url=url,
-            method=method,
-            request_data=data,
-            read_timeout=read,
-            write_timeout=write,
-            connect_timeout=connect,
-            pool_timeout=pool,
-        )
+        return await self.inner.do_request(url=url, request_data=data, **self.options)
 
 
 class _Pool:
     """The connection pool of a getUpdates client, which may lose its only connection for good."""
 
-    __slots__ = ("_in_a_row",)
+    __slots__ = ("in_a_row",)
 
     def __init__(self) -> None:
-        self._in_a_row = 0
+        self.in_a_row = 0
+        """So many calls have waited for a connection in vain."""
 
-    async def send(self, call: _Call, url: str, data: RequestData | None) -> Reply:
-        """Send a call; the second `PoolTimeout` in a row builds the client anew."""
-        try:
-            reply = await call.send(url, data)
-        except TimedOut as error:
-            self._in_a_row = self._in_a_row + 1 if isinstance(error.__cause__, httpx.PoolTimeout) else 0
-            if self._in_a_row >= POOL_TIMEOUTS:
-                self._in_a_row = 0
-                try:
-                    await call.inner.shutdown()
-                finally:  # also where we are cancelled meanwhile
-                    await call.inner.initialize()
-            raise
-        self._in_a_row = 0
-        return reply
+    async def timed_out(self, error: TimedOut, inner: BaseRequest) -> None:
+        """Count it, if it is one of those; the second in a row builds the client anew."""
+        self.in_a_row = self.in_a_row + 1 if isinstance(error.__cause__, httpx.PoolTimeout) else 0
+        if self.in_a_row >= POOL_TIMEOUTS:
+            self.in_a_row = 0
+            try:
+                await inner.shutdown()
+            finally:  # also where we are cancelled meanwhile
+                await inner.initialize()
 
 
 class _Polls(_Call):
@@ -282,21 +270,29 @@ class _Polls(_Call):
         inner: BaseRequest,
         url: str,
         data: RequestData | None,
-        options: tuple[Any, ...],
+        options: dict[str, Any],
         api_root: str,
         pool: _Pool,
     ) -> None:
-        super().__init__(inner, url, data, options)
+        self.inner = inner
+        self.url = url
+        self.data = data
+        self.options = options
         self.api_root = api_root
         self._pool = pool
-        self.asked = request_of(self.parameters)
+        self.asked = request_of({} if data is None else data.parameters)
 
     async def poll(self, request: Request) -> Delivered | Refused:
         """Send it as it came, or with changed parameters in the query, where the server looks first."""
         url, data = self.url, self.data
         if request is not self.asked:
             url, data = self._changed(request), None
-        status, content = reply = await self._pool.send(self, url, data)
+        try:
+            status, content = reply = await self.inner.do_request(url=url, request_data=data, **self.options)
+        except TimedOut as error:
+            await self._pool.timed_out(error, self.inner)
+            raise
+        self._pool.in_a_row = 0
         return outcome_of_content(status, content, reply)
 
     def _changed(self, request: Request) -> str:

@@ -12,12 +12,14 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import events, polled, stall, watching
+from onepoller.coordination.decide import is_undisturbed
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
 from onepoller.coordination.outcomes import is_timeout, outcome_of, outcome_of_error
 from onepoller.coordination.report import Role
 from onepoller.coordination.situation import (
     Action,
+    Answered,
     AwaitClaim,
     BrokeOff,
     Called,
@@ -26,6 +28,7 @@ from onepoller.coordination.situation import (
     PollAgain,
     Watch,
 )
+from onepoller.coordination.tenure import OVERSLEPT
 from onepoller.coordination.wire import (
     NOTHING,
     Await,
@@ -55,7 +58,7 @@ OVERLAP = 1.0
 SHORTEST = 1.0
 """No poll is sent with less than this of its timeout left, seconds."""
 Steps = Generator[Step, Any, Outcome]
-_POLL = PollAgain()
+_POLL, _HAND_ON = PollAgain(), HandOn()
 
 
 def steps(guard: Guard, request: Request, wire: Wire | SyncWire, caller: Caller) -> Steps:
@@ -91,7 +94,8 @@ class _Call:
                 guard.emit(events.OwnOverlap(bot_id=guard.bot_id))
         if presence.called(caller, now, was_let_go=guard.state.role is Role.STOPPED):
             guard.emit(events.CallsResumed(bot_id=guard.bot_id))
-        guard.drain.settle()
+        if guard.drain.drained is not None:
+            guard.drain.settle()
         how, retry_after = stall.CallEnd.ERROR, 0.0
         try:
             outcome = yield from self._turn()
@@ -106,17 +110,16 @@ class _Call:
             raise
         finally:
             presence.leave(how=how, manners=self._manners, now=self._now(), retry_after=retry_after)
-            guard.drain.settle()
+            if guard.drain.drained is not None:
+                guard.drain.settle()
 
     def _turn(self) -> Steps:
         """Do what the state says until there is something to hand on, or the time is over."""
         action: Action = _POLL
         outcome: Outcome = NOTHING
         is_first = True
-        while True:
+        while type(action) is not HandOn:
             match self._guard.allowed(action):
-                case HandOn():
-                    return outcome
                 case PollAgain(after=after):
                     if after:
                         yield Await(future=self._guard.changed, seconds=min(after, self._left))
@@ -142,6 +145,7 @@ class _Call:
                     action = _POLL
                     if is_first and self._request.timeout:
                         self._request = self._with_what_is_left()
+        return outcome
 
     @property
     def _left(self) -> float:
@@ -187,7 +191,8 @@ class _Call:
                 return AwaitClaim(), NOTHING
             if guard.is_to_look:
                 return Watch(), NOTHING
-        if guard.has_overslept(guard.incumbency.sending(request.timeout)):
+        silence = guard.incumbency.sending(request.timeout)
+        if silence > OVERSLEPT and guard.has_overslept(silence):
             return Watch(), NOTHING
         guard.drain.is_polling = True
         try:
@@ -196,17 +201,18 @@ class _Call:
             return (yield from self._send(request, grant))
         finally:
             guard.drain.is_polling = False
-            guard.drain.settle()
+            if guard.drain.drained is not None:
+                guard.drain.settle()
 
     def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
-        offset = guard.outgoing(request.offset)
-        if offset != request.offset:
-            request = request._replace(offset=offset)
+        if guard.offsets.floor is not None:
+            request = request._replace(offset=guard.outgoing(request.offset))
         started = self._now()
         is_first, guard.is_first_poll = guard.is_first_poll, False
+        renew_after = guard.renew_after(started) if guard.state.renew_at else None
         try:
-            end = yield SendPoll(request=request, renew_after=guard.renew_after(started))
+            end = yield SendPoll(request, renew_after)
         except Exception as error:
             elapsed = self._now() - started
             if is_first:
@@ -244,7 +250,9 @@ class _Call:
             polled.is_new(guard, ids, sent=request.offset) and (yield from self._is_ours(ids, grant))
         ):
             return AwaitClaim(), NOTHING
-        return guard.answered(elapsed), end
+        if is_undisturbed(guard.state):
+            return _HAND_ON, end
+        return guard.apply(Answered(elapsed=elapsed)), end
 
     def _brought_nothing(
         self, end: Refused | Ended, elapsed: float, request: Request
@@ -292,7 +300,7 @@ class _Call:
         """The look before delivery: a batch that is not ours any more is dropped."""
         guard = self._guard
         is_fresh = guard.fence.is_fresh(grant) or (yield from self._refreshed(grant))
-        if is_fresh and guard.is_ours(grant):
+        if is_fresh and (grant.session.has_claim(guard.bot_id, grant.term) or guard.holds_without(grant)):
             polled.received(guard, ids)
             return True
         guard.claims.suspect(guard.bot_id)

@@ -14,31 +14,32 @@ from onepoller.coordination.offsets import Offsets
 class Drain:
     """Of one bot in one process; none is under way unless a handover is."""
 
-    __slots__ = ("_drained", "_offsets", "is_polling")
+    __slots__ = ("_offsets", "drained", "is_polling")
 
     def __init__(self, offsets: Offsets) -> None:
         self.is_polling = False
         """From before a poll is sent until its outcome has been looked at."""
         self._offsets = offsets
-        self._drained: Future[None] | None = None
+        self.drained: Future[None] | None = None
+        """Done when it is; None: none is under way, and `settle` has nothing to see."""
 
     def begin(self) -> Future[None]:
         """A new one; the future is done when it is."""
-        drained = self._drained = Future()
+        drained = self.drained = Future()
         return drained
 
     def settle(self) -> None:
         """Something has ended, or was acknowledged: see whether that was the last."""
-        if self._drained is not None and not self.is_polling and not self._offsets.unacknowledged:
+        if self.drained is not None and not self.is_polling and not self._offsets.unacknowledged:
             self.cut_short()
 
     def cut_short(self) -> None:
         """The claim has gone: there is nothing more to wait for."""
-        drained = self._drained
+        drained = self.drained
         if drained is not None and not drained.done():
             with suppress(InvalidStateError):  # the caller and the runner may both come to say so
                 drained.set_result(None)
 
     def give_up(self) -> None:
         """The handover did not happen."""
-        self._drained = None
+        self.drained = None

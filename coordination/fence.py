@@ -44,7 +44,7 @@ class Fence:
 
     def is_fresh(self, grant: Grant) -> bool:
         """Whether we may send and deliver without asking the store first."""
-        return not self.is_passed(grant) or self.holds_on(grant)
+        return grant.session.deadline > self._clocks.boot() or self.holds_on(grant)
 
     def is_to_look(self, grant: Grant | None) -> bool:
         """Whether a poll past the deadline is about to be sent, the first for a minute."""

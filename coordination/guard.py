@@ -12,11 +12,11 @@ import threading
 from collections.abc import Callable
 from concurrent.futures import Future
 
-from onepoller.coordination import events, report, stall, tenure
+from onepoller.coordination import events, report, stall
 from onepoller.coordination.answer import Answer
 from onepoller.coordination.chronicle import Chronicle
 from onepoller.coordination.clocks import Clocks
-from onepoller.coordination.decide import decide, is_undisturbed
+from onepoller.coordination.decide import decide
 from onepoller.coordination.drain import Drain
 from onepoller.coordination.fence import Fence
 from onepoller.coordination.grant import Claims, Grant
@@ -29,13 +29,11 @@ from onepoller.coordination.report import Role
 from onepoller.coordination.settings import Settings
 from onepoller.coordination.situation import (
     Action,
-    Answered,
     AwaitClaim,
     ClaimDenied,
     ClaimLost,
     ClaimTaken,
     EndProcess,
-    HandOn,
     HandoverAsked,
     HandoverFailed,
     Happening,
@@ -59,7 +57,7 @@ from onepoller.coordination.webhook import Deletions
 from onepoller.coordination.wire import Ended, Flight
 
 _START = State()
-_AWAIT, _WATCH, _POLL, _HAND_ON = AwaitClaim(), Watch(), PollAgain(), HandOn()
+_AWAIT, _WATCH, _POLL = AwaitClaim(), Watch(), PollAgain()
 
 
 class Guard:
@@ -116,11 +114,9 @@ class Guard:
 
     def allowed(self, action: Action) -> Action:
         """What the state allows an open call to do now: it may have changed under it."""
-        if isinstance(action, HandOn):
-            return action
-        if self.is_leaving:
-            return _AWAIT
         state = self.state
+        if self.grant is None or state.role is Role.DRAINING:  # `is_leaving`
+            return _AWAIT
         if state.role is Role.BLOCKED or state.yielding or state.look:
             return _WATCH
         return action if isinstance(action, PollAgain) else _POLL
@@ -134,8 +130,8 @@ class Guard:
         return changed
 
     def has_overslept(self, silence: float) -> bool:
-        """Whether we have not been answered for so long, seconds, that somebody else may poll by now."""
-        if silence <= tenure.OVERSLEPT or self.state.look:
+        """Whether to look first: we have not been answered for so long, seconds, that somebody may poll."""
+        if self.state.look:
             return False
         self.apply(Overslept(silence=silence))
         return bool(self.state.look)
@@ -159,10 +155,9 @@ class Guard:
         """See `Fence.holds_on`."""
         return self.fence.holds_on(self.grant)
 
-    def is_ours(self, grant: Grant) -> bool:
-        """The look before delivery; or, while we hold on, that nobody has told us anything else."""
-        has_claim = grant.session.has_claim(self.bot_id, grant.term)
-        return has_claim or (self.grant is grant and self.fence.is_held_past(grant))
+    def holds_without(self, grant: Grant) -> bool:
+        """Whether this claim is ours though its store does not say so: we hold on, and nobody objects."""
+        return self.grant is grant and self.fence.is_held_past(grant)
 
     @property
     def is_to_look(self) -> bool:
@@ -171,12 +166,6 @@ class Guard:
             return False
         self.apply(HeldOn())
         return bool(self.state.look)
-
-    def answered(self, elapsed: float) -> Action:
-        """A poll was answered 200 after so many seconds: what the call does next."""
-        if is_undisturbed(self.state):
-            return _HAND_ON
-        return self.apply(Answered(elapsed=elapsed))
 
     def looked(self, *, rival: bool) -> Action:
         """The look before a poll is over."""
@@ -194,8 +183,6 @@ class Guard:
 
     def outgoing(self, offset: int) -> int:
         """The offset to send: never behind what the former holder's framework had acknowledged."""
-        if self.offsets.floor is None:
-            return offset
         return self.offsets.outgoing(offset, api_root=self.api_root, now=self.clocks.wall())
 
     def renew_after(self, now: float) -> float | None:

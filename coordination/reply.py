@@ -13,8 +13,6 @@ EMPTY_BODY = b'{"ok":true,"result":[]}'
 """What the server answers where there are no updates, byte for byte."""
 _BATCH = b'{"ok":true,"result":[{"update_id":'
 _ID = b'{"update_id":'
-_NEXT = b"}}," + _ID
-"""Between two updates: what each brings is an object."""
 _UPDATE_ID = re.compile(rb'\{"update_id":(\d+)')
 
 
@@ -60,7 +58,9 @@ def _ids_in(content: bytes) -> Sequence[int]:
     last = _UPDATE_ID.match(content, content.rfind(_ID))
     if first is not None and last is not None:
         ids = range(int(first[1]), int(last[1]) + 1)
-        if len(ids) == content.count(_NEXT) + 1:
+        # The server begins a new line behind each `update_id`, and nowhere else (facts: server semantics,
+        # section 7). `replace` looks for them with memchr: `count` takes six times as long.
+        if len(ids) == len(content) - len(content.replace(b"\n", b"")):
             return ids
     return tuple(map(int, _UPDATE_ID.findall(content)))
 

@@ -1,9 +1,9 @@
 """Counts events into plain attributes. The listener that everything else in this room reads.
 
-Called from the poll path: one lock and a few additions, about a microsecond. Counts are exact with any
-number of threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts for the
-process alone. An operation or a resolution that the catalogue does not list is counted all the same: its
-series appears.
+Called from the poll path, where it keeps what it is told and counts later, many at once. Counts are exact
+with any number of threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts
+for the process alone. An operation or a resolution that the catalogue does not list is counted all the
+same: its series appears.
 
 The lock may be held by another thread at a fork: a forked child makes a ledger of its own.
 """
@@ -13,6 +13,7 @@ from __future__ import annotations
 import platform
 import threading
 import time
+from collections import deque
 from collections.abc import Callable
 from importlib import metadata
 from typing import Any
@@ -29,6 +30,8 @@ from onepoller.metrics.tally import Tally
 
 FULL_UP_TO = 1000
 """With more bots than this the metrics of `Level.FULL` are left out."""
+TOGETHER = 256
+"""So many polls are counted together at most; whatever else happens, a heartbeat too, counts them first."""
 
 _GOT = frozenset({ClaimEvent.ACQUIRED, ClaimEvent.TAKEN_OVER})
 _ANSWERED = frozenset({Outcome.UPDATES, Outcome.EMPTY})
@@ -76,6 +79,8 @@ class Ledger:
         self._polls = self._numbers[catalogue.POLLS]
         self._received = self._numbers[catalogue.UPDATES_RECEIVED]
         durations = self._histograms[catalogue.POLL_DURATION]
+        self._ended: deque[tuple[PollEnded, float]] = deque()
+        """Polls that are not counted yet, and when they ended, wall clock."""
         self._durations = {outcome: durations[(result,)] for outcome, result in _RESULTS.items()}
         self._overrun = self._histograms[catalogue.POLL_OVERRUN][()]
         self._timeout = self._numbers[catalogue.POLL_TIMEOUT]
@@ -86,7 +91,6 @@ class Ledger:
             events.RoleChanged: self._role_changed,
             events.ClaimChanged: self._claim_changed,
             events.FirstPollEnded: self._first_poll_ended,
-            PollEnded: self._poll_ended,
             events.LookEnded: self._look_ended,
             events.UpdatesDropped: self._updates_dropped,
             events.UpdateGap: self._update_gap,
@@ -107,14 +111,23 @@ class Ledger:
 
     def __call__(self, event: Event, /) -> None:
         """Count one event. Safe from any thread."""
+        if type(event) is PollEnded:
+            # Each alone, between two polls, would find nothing of this in the processor's caches.
+            self._ended.append((event, self._wall()))
+            if len(self._ended) >= TOGETHER:
+                with self._lock:
+                    self._count_polls()
+            return
         handler = self._handlers.get(type(event))
         if handler is not None:
             with self._lock:
+                self._count_polls()
                 handler(event)
 
     def read(self) -> Reading:
         """Give everything as it is now."""
         with self._lock:
+            self._count_polls()
             bots = list(self._bots.values())
             detail = Level.FULL if len(bots) <= self.full_up_to else Level.CORE
             if detail is Level.FULL:
@@ -138,6 +151,7 @@ class Ledger:
     def bots(self) -> dict[BotId, Tally]:
         """Give the bots of this process as they are now."""
         with self._lock:
+            self._count_polls()
             return dict(self._bots)
 
     def collected(self, seconds: float) -> None:
@@ -188,14 +202,18 @@ class Ledger:
         else:
             bot.let_go()
 
-    def _poll_ended(self, event: PollEnded) -> None:
+    def _count_polls(self) -> None:
+        while self._ended:
+            self._poll_ended(*self._ended.popleft())
+
+    def _poll_ended(self, event: PollEnded, wall: float) -> None:
         outcome = event.outcome
         self._polls[(outcome,)] += 1
         bot = self._bots.get(event.bot_id) or Tally("")
         bot.polls += 1
         bot.stalled = False
         if outcome in _ANSWERED:
-            bot.last_poll = self._wall()
+            bot.last_poll = wall
             bot.unauthorized = False
             if event.updates:
                 bot.received += event.updates

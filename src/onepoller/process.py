@@ -153,17 +153,22 @@ class OnePoller:
     def instance(self) -> Instance:
         """This process's instance; in a forked child a new one of its own."""
         if self._pid != os.getpid():
-            self._lock = threading.Lock()
-            self._prepared = False
-            self._build()
+            self._renew()
         return self._instance
+
+    def _renew(self) -> None:
+        """Begin again, in a forked child."""
+        self._lock = threading.Lock()
+        self._prepared = False
+        self._build()
 
     def guard(self, bot_id: BotId) -> Guard:
         """The guard of a bot in this process. Opens nothing by itself; adapters call this for each call."""
-        instance = self.instance
+        if self._pid != os.getpid():
+            self._renew()
         if not self._prepared:
             self.prepare()
-        return instance.guard(bot_id)
+        return self._instance.guard(bot_id)
 
     def prepare(self) -> None:
         """Redact from now on; adapters call it before a framework logs a token. Opens nothing."""

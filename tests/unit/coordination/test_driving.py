@@ -19,7 +19,7 @@ from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import BotId, SessionId, Term
 from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import Policy
-from onepoller.coordination.stores.seam import Claim, Episode
+from onepoller.coordination.stores.seam import Claim, Episode, Offset
 from onepoller.coordination.wire import NOTHING, Delivered, Ended, Manners, OnCancel, Refused, Request
 from onepoller.testing.virtual import run_virtual
 
@@ -169,6 +169,7 @@ def test_a_claim_that_goes_before_its_poll_is_sent_sends_none() -> None:
 
     async def body() -> None:
         guard, wire = holder(), Wire()
+        guard.offsets.start_term(Offset(value=1, api_root="", at=0.0))
         steps = guard.outgoing
 
         def lost_meanwhile(offset: int) -> int:

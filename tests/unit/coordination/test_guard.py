@@ -10,8 +10,8 @@ from onepoller.coordination import events, polled
 from onepoller.coordination.call import Steps
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
-from onepoller.coordination.guard import Guard
 from onepoller.coordination.identity import Term
+from onepoller.coordination.incumbency import Incumbency
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import RivalGone, State
@@ -38,11 +38,11 @@ def test_a_drain_that_begins_as_a_poll_is_about_to_be_sent_is_not_polled_beside(
     bench = Bench()
     bench.grant()
 
-    def begins(guard: Guard, _: float) -> bool:
-        assert guard.begin_drain().done()
-        return False
+    def begins(*_: object) -> float:
+        assert bench.guard.begin_drain().done()
+        return 0.0
 
-    monkeypatch.setattr(Guard, "has_overslept", begins)
+    monkeypatch.setattr(Incumbency, "sending", begins)
 
     assert isinstance(next(bench.call()), Await)
 
