@@ -53,19 +53,12 @@ def spread(samples: Sequence[float]) -> dict[str, float]:
     }
 
 
-def added(bare: Sequence[Sequence[float]], guarded: Sequence[Sequence[float]]) -> dict[str, float]:
-    """What `guarded` costs more than `bare`, from blocks that were run in turn.
-
-    The difference is taken between the medians of two blocks that were run side by side, so a machine that
-    becomes slower or faster meanwhile does not show; the median of these differences is what was added.
-    """
-    differences = [
-        statistics.median(second) - statistics.median(first)
-        for first, second in zip(bare, guarded, strict=True)
-    ]
+def added(bare: Sequence[float], guarded: Sequence[float]) -> dict[str, float]:
+    """What `guarded` costs more than `bare`: the median of the differences of those that were run in turn."""
+    differences = [second - first for first, second in zip(bare, guarded, strict=True)]
     return {
-        "bare": statistics.median(value for block in bare for value in block),
-        "guarded": statistics.median(value for block in guarded for value in block),
+        "bare": statistics.median(bare),
+        "guarded": statistics.median(guarded),
         "added": statistics.median(differences),
         "lower_quartile": percentile(differences, 25),
         "upper_quartile": percentile(differences, 75),

@@ -1,9 +1,10 @@
 """What a guarded poll costs more than a bare one, in the caller's process.
 
 The same client polls the same server, which answers at once, over one kept connection: bare and guarded in
-turn, a block of polls each, in the order bare, guarded, guarded, bare. What is told is the median of the
-differences between neighbouring blocks. The guarded side is `OnePoller` as it comes: file store, ledger, log.
-Its bots have been polled for as long as a trial takes, as every bot has ten seconds after its start.
+turn, poll by poll, in the order bare, guarded, guarded, bare. What is told is the median of the differences
+between neighbours: a processor that becomes slower or faster meanwhile does not show. The guarded side is
+`OnePoller` as it comes: file store, ledger, log. Its bots have been polled for as long as a trial takes, as
+every bot has ten seconds after its start.
 """
 
 from __future__ import annotations
@@ -16,7 +17,6 @@ import tempfile
 import time
 from collections.abc import Awaitable, Callable, Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -31,9 +31,9 @@ import onepoller
 from onepoller.adapters.ptb import GuardedRequest
 from onepoller.adapters.transport import AsyncGuardedTransport
 
-POLLS = 20
-"""In a block."""
 WARM_UP = 20
+TOGETHER = 20
+"""After so many pairs the garbage of both is collected."""
 REPLIES = ("empty", "batch")
 LIMIT = 100.0
 """Microseconds."""
@@ -58,7 +58,7 @@ async def _run(scale: Scale, root: str, poller: onepoller.OnePoller) -> dict[str
         for reply in REPLIES:
             async with AsyncExitStack() as stack:
                 sides = [await open_sides(stack, root, reply, which) for which in (None, poller)]
-                measured[f"{client}, {reply}"] = await _compare(scale.blocks, *sides)
+                measured[f"{client}, {reply}"] = await _compare(scale.poll_pairs, *sides)
     return measured
 
 
@@ -117,38 +117,25 @@ def _token(poller: onepoller.OnePoller | None) -> str:
     return f"{4_400_000 if poller is None else next(_bots)}:{SECRET}"
 
 
-async def _compare(blocks: int, *of: Side) -> dict[str, float]:
+async def _compare(pairs: int, *of: Side) -> dict[str, float]:
     """Run both sides, the bare one and the guarded one, in turn and compare them."""
     await asyncio.gather(*(trial() for trial, _ in of))
-    bare, guarded = (poll for _, poll in of)
-    await _block(bare, WARM_UP)
-    await _block(guarded, WARM_UP)
-    sides: tuple[list[_Block], list[_Block]] = ([], [])
-    for turn in range(blocks):
+    polls = [poll for _, poll in of]
+    for poll in polls:
+        for _ in range(WARM_UP):
+            await poll()
+    wall: tuple[list[float], list[float]] = ([], [])
+    cpu: tuple[list[float], list[float]] = ([], [])
+    for turn in range(pairs):
+        if turn % TOGETHER == 0:
+            gc.collect()
         for side in (0, 1) if turn % 2 == 0 else (1, 0):
-            sides[side].append(await _block((bare, guarded)[side], POLLS))
-    wall = added(*([block.wall for block in side] for side in sides))
-    cpu = added(*([block.cpu for block in side] for side in sides))
-    return {name: round(value * 1e6, 2) for name, value in {**wall, "added_cpu": cpu["added"]}.items()}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class _Block:
-    """Polls in a row: how long each took, and how much of it this thread was at work."""
-
-    wall: list[float]
-    cpu: list[float]
-
-
-async def _block(poll: Poll, count: int) -> _Block:
-    gc.collect()  # the garbage of one side is not collected at the cost of the other
-    block = _Block(wall=[], cpu=[])
-    for _ in range(count):
-        started, busy = time.perf_counter(), time.thread_time()
-        await poll()
-        block.cpu.append(time.thread_time() - busy)
-        block.wall.append(time.perf_counter() - started)
-    return block
+            started, busy = time.perf_counter(), time.thread_time()
+            await polls[side]()
+            cpu[side].append(time.thread_time() - busy)
+            wall[side].append(time.perf_counter() - started)
+    measured = added(*wall) | {"added_cpu": added(*cpu)["added"]}
+    return {name: round(value * 1e6, 2) for name, value in measured.items()}
 
 
 def bars(measured: Mapping[str, Any]) -> list[Bar]:

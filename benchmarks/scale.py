@@ -12,8 +12,8 @@ class Scale:
     name: str
     takeovers: int
     handovers: int
-    blocks: int
-    """Pairs of blocks, bare and guarded, for each adapter and reply."""
+    poll_pairs: int
+    """Pairs of polls, bare and guarded, for each adapter and reply."""
     fleets: tuple[int, ...]
     fleet_repeats: int
     """How often the largest fleet claims and is taken over."""
@@ -45,7 +45,7 @@ FULL = Scale(
     name="full",
     takeovers=100,
     handovers=50,
-    blocks=40,
+    poll_pairs=1_000,
     fleets=(1, 100, 1_000, 10_000),
     fleet_repeats=3,
     idle_seconds=(20.0, 10.0),
@@ -65,7 +65,7 @@ QUICK = Scale(
     name="quick",
     takeovers=10,
     handovers=15,
-    blocks=10,
+    poll_pairs=200,
     fleets=(1, 1_000, 10_000),
     fleet_repeats=2,
     idle_seconds=(5.0, 0.0),
