@@ -206,8 +206,8 @@ class _Call:
 
     def _send(self, request: Request, grant: Grant) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
-        if guard.offsets.floor is not None:
-            request = request._replace(offset=guard.outgoing(request.offset))
+        if guard.offsets.floor is not None and (offset := guard.outgoing(request.offset)) != request.offset:
+            request = request._replace(offset=offset)
         started = self._now()
         is_first, guard.is_first_poll = guard.is_first_poll, False
         renew_after = guard.renew_after(started) if guard.state.renew_at else None

@@ -6,12 +6,13 @@ import asyncio
 
 import pytest
 
-from onepoller.coordination import events, polled
+from onepoller.coordination import call, events, polled
 from onepoller.coordination.call import Steps
 from onepoller.coordination.conflict import Kind
 from onepoller.coordination.events import Cause
 from onepoller.coordination.identity import Term
 from onepoller.coordination.incumbency import Incumbency
+from onepoller.coordination.presence import caller_of
 from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import RivalGone, State
@@ -584,6 +585,19 @@ def test_a_batch_that_lands_while_draining_is_waited_for() -> None:
     next(bench.call(offset=6))
 
     assert drained.done()
+
+
+def test_a_request_that_need_not_be_changed_is_sent_as_it_came() -> None:
+    """Adapters send what the framework made, unless its offset is behind the former holder's."""
+    bench = Bench()
+    former = Offset(value=50, api_root="http://api", at=bench.now)
+    bench.grant(term=2, claim=Claim(bot_id=BOT, term=Term(2), offset=former))
+    asked = Request(offset=60, timeout=10.0)
+
+    sent = next(call.steps(bench.guard, asked, bench.wire, caller_of(bench.task)))
+
+    assert isinstance(sent, SendPoll)
+    assert sent.request is asked
 
 
 def test_a_successor_starts_from_the_stored_offset() -> None:
