@@ -1,7 +1,8 @@
 """Counts events into plain attributes. The listener that everything else in this room reads.
 
-Called from the poll path, where it keeps what it is told and counts later, many at once. Counts are exact
-with any number of threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts
+Called from the poll path and in the middle of takeovers, where it notes what it is told, and when; it counts
+later, many at once: with the next heartbeat, or when somebody reads. Counts are exact with any number of
+threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts
 for the process alone. An operation or a resolution that the catalogue does not list is counted all the
 same: its series appears.
 
@@ -30,8 +31,8 @@ from onepoller.metrics.tally import Tally
 
 FULL_UP_TO = 1000
 """With more bots than this the metrics of `Level.FULL` are left out."""
-TOGETHER = 256
-"""So many polls are counted together at most; whatever else happens, a heartbeat too, counts them first."""
+TOGETHER = 30_000
+"""So many events are counted together at most: what happens while 10,000 bots change hands."""
 
 _GOT = frozenset({ClaimEvent.ACQUIRED, ClaimEvent.TAKEN_OVER})
 _ANSWERED = frozenset({Outcome.UPDATES, Outcome.EMPTY})
@@ -59,8 +60,6 @@ class Ledger:
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self.full_up_to = full_up_to
-        self.is_initialised = False
-        """A bot of this process has come further than `STARTING`, once."""
         self._wall = wall
         self._clock = clock
         self._lock = threading.Lock()
@@ -79,8 +78,11 @@ class Ledger:
         self._polls = self._numbers[catalogue.POLLS]
         self._received = self._numbers[catalogue.UPDATES_RECEIVED]
         durations = self._histograms[catalogue.POLL_DURATION]
-        self._ended: deque[tuple[PollEnded, float]] = deque()
-        """Polls that are not counted yet, and when they ended, wall clock."""
+        self._noted: deque[tuple[Event, float, float]] = deque()
+        """What is not counted yet, and when it was, by the wall clock and by `clock`."""
+        self._at, self._at_clock = 0.0, 0.0
+        """Of the event that is being counted."""
+        self._is_initialised = False
         self._durations = {outcome: durations[(result,)] for outcome, result in _RESULTS.items()}
         self._overrun = self._histograms[catalogue.POLL_OVERRUN][()]
         self._timeout = self._numbers[catalogue.POLL_TIMEOUT]
@@ -89,6 +91,7 @@ class Ledger:
             events.BotSeen: self._bot_seen,
             events.BotGone: self._bot_gone,
             events.RoleChanged: self._role_changed,
+            PollEnded: self._poll_ended,
             events.ClaimChanged: self._claim_changed,
             events.FirstPollEnded: self._first_poll_ended,
             events.LookEnded: self._look_ended,
@@ -110,24 +113,23 @@ class Ledger:
         }
 
     def __call__(self, event: Event, /) -> None:
-        """Count one event. Safe from any thread."""
-        if type(event) is PollEnded:
-            # Each alone, between two polls, would find nothing of this in the processor's caches.
-            self._ended.append((event, self._wall()))
-            if len(self._ended) >= TOGETHER:
-                with self._lock:
-                    self._count_polls()
-            return
-        handler = self._handlers.get(type(event))
-        if handler is not None:
+        """Note one event. Safe from any thread."""
+        self._noted.append((event, self._wall(), self._clock()))
+        if type(event) is events.BeatEnded or len(self._noted) >= TOGETHER:
             with self._lock:
-                self._count_polls()
-                handler(event)
+                self._catch_up()
+
+    @property
+    def is_initialised(self) -> bool:
+        """Whether a bot of this process has come further than `STARTING`, once."""
+        with self._lock:
+            self._catch_up()
+            return self._is_initialised
 
     def read(self) -> Reading:
         """Give everything as it is now."""
         with self._lock:
-            self._count_polls()
+            self._catch_up()
             bots = list(self._bots.values())
             detail = Level.FULL if len(bots) <= self.full_up_to else Level.CORE
             if detail is Level.FULL:
@@ -151,12 +153,19 @@ class Ledger:
     def bots(self) -> dict[BotId, Tally]:
         """Give the bots of this process as they are now."""
         with self._lock:
-            self._count_polls()
+            self._catch_up()
             return dict(self._bots)
 
     def collected(self, seconds: float) -> None:
         """Note how long a scrape took; the next one tells it."""
         self._numbers[catalogue.COLLECT_DURATION][()] = seconds
+
+    def _catch_up(self) -> None:
+        while self._noted:
+            event, self._at, self._at_clock = self._noted.popleft()
+            handler = self._handlers.get(type(event))
+            if handler is not None:
+                handler(event)
 
     def _bot(self, bot_id: BotId) -> Tally:
         return self._bots.get(bot_id) or Tally("")  # of one that has gone
@@ -179,18 +188,18 @@ class Ledger:
 
     def _role_changed(self, event: events.RoleChanged) -> None:
         bot = self._bot(event.bot_id)
-        now = self._clock()
+        now = self._at_clock
         bot.settle(now)
         bot.standby_since = now if event.role is Role.STANDBY else None
         bot.role = event.role
         if event.term is not None:
             bot.term = event.term
         if event.role in _HOLDING:
-            bot.hold(self._wall())
+            bot.hold(self._at)
             bot.stalled = False
         elif event.role is Role.STOPPED:
             bot.let_go()
-        self.is_initialised |= event.role is not Role.STARTING
+        self._is_initialised |= event.role is not Role.STARTING
 
     def _claim_changed(self, event: events.ClaimChanged) -> None:
         self._count(catalogue.CLAIM_EVENTS, event.event)
@@ -198,22 +207,18 @@ class Ledger:
         bot.term = event.term
         if event.event in _GOT:
             bot.acquisitions += 1
-            bot.hold(self._wall())
+            bot.hold(self._at)
         else:
             bot.let_go()
 
-    def _count_polls(self) -> None:
-        while self._ended:
-            self._poll_ended(*self._ended.popleft())
-
-    def _poll_ended(self, event: PollEnded, wall: float) -> None:
+    def _poll_ended(self, event: PollEnded) -> None:
         outcome = event.outcome
         self._polls[(outcome,)] += 1
         bot = self._bots.get(event.bot_id) or Tally("")
         bot.polls += 1
         bot.stalled = False
         if outcome in _ANSWERED:
-            bot.last_poll = wall
+            bot.last_poll = self._at
             bot.unauthorized = False
             if event.updates:
                 bot.received += event.updates

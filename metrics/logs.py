@@ -79,13 +79,13 @@ class LogLines:
     def __call__(self, event: Event, /) -> None:
         """Tell of one event, and of what has become due."""
         now = self._clock()
+        if type(event) is events.RoleChanged and self._is_drowned(event, now):
+            return
         if now < self._wake and (
             isinstance(event, _UNTOLD) or (isinstance(event, _TOLD_IF_FAILED) and not event.error)
         ):
             return
         if isinstance(event, _DEBUG) and not log.isEnabledFor(logging.DEBUG):
-            return
-        if isinstance(event, events.RoleChanged) and self._is_drowned(event, now):
             return
         with self._lock:
             due = list(self._due(now)) if now >= self._wake else []

@@ -234,6 +234,38 @@ def test_standby_is_counted_in_seconds_while_it_lasts(ledger: Ledger, clock: Sim
     assert ledger.read().bots[0].standby_seconds == 7
 
 
+def test_what_is_counted_later_counts_as_of_when_it_happened(ledger: Ledger, clock: SimpleNamespace) -> None:
+    """Roles, the beginning of a term, and the last good poll."""
+    ledger(events.BotSeen(bot_id=BOT))
+    ledger(role(Role.STANDBY))
+    clock.now += 3
+    took = clock.now
+    ledger(role(Role.POLLING, was=Role.STANDBY))
+    clock.now += 4
+    polled = clock.now
+    ledger(poll(Outcome.EMPTY))
+    clock.now += 100
+
+    (bot,) = ledger.read().bots
+    assert (bot.standby_seconds, bot.held_since, bot.last_poll) == (3, took, polled)
+
+
+@pytest.mark.parametrize("last", ["a heartbeat", "too many"])
+def test_what_is_noted_is_not_kept_for_long(
+    ledger: Ledger, monkeypatch: pytest.MonkeyPatch, last: str
+) -> None:
+    """Where nobody reads, a heartbeat counts it, or one more event than there are in a takeover."""
+    if last == "too many":
+        monkeypatch.setattr("onepoller.metrics.ledger.TOGETHER", 3)
+    for event in (events.BotSeen(bot_id=BOT), poll(Outcome.EMPTY)):
+        ledger(event)
+    assert len(ledger._noted) == 2
+
+    ledger(events.BeatEnded(seconds=0.1, margin=0.5) if last == "a heartbeat" else poll(Outcome.EMPTY))
+
+    assert not ledger._noted
+
+
 def test_a_good_poll_is_remembered_when_the_claim_goes(ledger: Ledger, clock: SimpleNamespace) -> None:
     """`max by (bot_id)` needs the last value of every process."""
     seen(ledger, poll(Outcome.EMPTY))
