@@ -126,7 +126,7 @@ def test_a_holder_that_is_silent_is_uncertain_before_it_is_lost(
 ) -> None:
     """Two of its three heartbeats have not come; seen from outside, whatever the store."""
     store = server.url if is_a_server else f"file://{bots.state}"
-    holder = bots.bare("a", store=store, lease=6)
+    holder = bots.bare("a", store=store, lease=15)  # a look must fit into a third of it: a slow one takes 3 s
     telegram.wait_parked("a")
     holder.send(signal.SIGSTOP)
     seen: list[str] = []
