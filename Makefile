@@ -4,7 +4,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 WHEEL := build/wheel
 OLDEST := build/oldest
-# Most tests wait for processes: four at a time keep two processors half busy. Those of a file stay together:
+# Most tests wait for processes: three at a time leave two processors time for what is bounded in seconds. Those of a file stay together:
 # they share what takes long to start. They are taken in the order of `tests/conftest.py`, the slow ones first.
 SIDE_BY_SIDE := -n 3 --dist loadfile --no-loadscope-reorder
 # What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.

@@ -2,9 +2,9 @@
 
 Called from the poll path and in the middle of takeovers, where it notes what it is told, and when; it counts
 later, many at once: with the next heartbeat, or when somebody reads. Counts are exact with any number of
-threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts
-for the process alone. An operation or a resolution that the catalogue does not list is counted all the
-same: its series appears.
+threads. A bot exists here from `BotSeen` to `BotGone`; what comes for another one counts for the process
+alone. An operation or a resolution that the catalogue does not list is counted all the same: its series
+appears.
 
 The lock may be held by another thread at a fork: a forked child makes a ledger of its own.
 """

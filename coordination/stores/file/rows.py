@@ -12,8 +12,8 @@ from onepoller.coordination.stores import records
 from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing, Wish, WishMode
 
 CLAIM = "bot_id, version, holder, term, since, heir, clean, acknowledged, episode, tenure, tenure_at"
-WISH = "bot_id, session, since, priority, mode, aim"
 CLAIM_VALUES = ", ".join("?" for _ in CLAIM.split(","))
+WISH = "bot_id, session, since, priority, mode, aim"
 SESSION = "id, inode, lease, identity, is_over"
 
 Row = tuple[Any, ...]  # what sqlite3 gives

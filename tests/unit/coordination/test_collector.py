@@ -47,14 +47,18 @@ def test_where_the_program_has_switched_it_off_it_stays_off() -> None:
 
 
 def test_a_child_that_is_forked_meanwhile_has_it() -> None:
-    """Its parent's block never ends there."""
+    """Its parent's block never ends there, and a block of its own does."""
     program = (
         "import gc, os\n"
         "from onepoller.coordination.collector import FLEET, Hold, uncollected\n"
         "with uncollected(FLEET):\n"
         "    child = os.fork()\n"
         "    if not child:\n"
-        "        os._exit(not gc.isenabled())\n"
+        "        seen = [gc.isenabled()]\n"
+        "        own = Hold()\n"
+        "        seen.append(gc.isenabled())\n"
+        "        own.end()\n"
+        "        os._exit([*seen, gc.isenabled()] != [True, False, True])\n"
         "    print(os.waitpid(child, 0)[1], gc.isenabled())\n"
     )
     said = subprocess.check_output([sys.executable, "-c", program], text=True)
