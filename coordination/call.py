@@ -324,14 +324,23 @@ class _Call:
 
     def _wind_down(self) -> Generator[Step, Any, None]:
         """The call was cancelled: where that means "stopping", confirm and release at once."""
-        guard, offset = self._guard, self._request.offset
         if self._manners.on_cancel is not OnCancel.STOPPING:
             return
-        if guard.grant is not None and offset > 0 and not guard.offsets.is_accepted(offset):
-            awaited = yield Await(future=guard.claims.is_awaited(guard.bot_id), seconds=CONFIRM_LIMIT)
-            if awaited is False and not guard.offsets.is_accepted(offset):
-                yield from self._confirm(offset)
-        guard.claims.let_go(guard, events.Cause.STOPPED)
+        try:
+            yield from self._confirm_unless_awaited()
+        except GeneratorExit:
+            raise  # thrown away, perhaps in a forked child
+        except BaseException:  # noqa: BLE001, S110  # the cancel is on its way: the caller must hear that
+            pass
+        self._guard.claims.let_go(self._guard, events.Cause.STOPPED)
+
+    def _confirm_unless_awaited(self) -> Generator[Step, Any, None]:
+        guard, offset = self._guard, self._request.offset
+        if guard.grant is None or offset <= 0 or guard.offsets.is_accepted(offset):
+            return
+        awaited = yield Await(future=guard.claims.is_awaited(guard.bot_id), seconds=CONFIRM_LIMIT)
+        if awaited is False and not guard.offsets.is_accepted(offset):
+            yield from self._confirm(offset)
 
     def _confirm(self, offset: int) -> Generator[Step, Any, None]:
         self._guard.offsets.accept(offset)

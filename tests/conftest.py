@@ -7,6 +7,9 @@ secret come out on stdout, stderr or in a log. Subprocesses inherit the environm
 
 from __future__ import annotations
 
+import asyncio
+import functools
+import inspect
 import ipaddress
 import os
 import shutil
@@ -35,6 +38,8 @@ if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
 
 CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
+ASYNC_SHARE = 0.9
+"""A test in an event loop may take this share of what any test may take."""
 _MAY_LEAVE = bool(os.environ.get("ONEPOLLER_TEST_CLUSTER"))
 """Somebody has named a cluster of theirs: `make test-kubernetes`."""
 _SERVERS_REQUIRED = os.environ.get("ONEPOLLER_REQUIRE_SERVERS") == "1"
@@ -114,6 +119,26 @@ def refused_hosts(
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Play the scenarios first: the longest of their files takes as long as all others side by side."""
     items.sort(key=lambda item: "scenarios" not in item.path.parts)
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_pyfunc_call(pyfuncitem: pytest.Function) -> Generator[None, object, object]:
+    """End a test in an event loop before pytest-timeout does: that leaves the loop in the middle of the test.
+
+    The fixtures that are made and unmade in the same loop would then wait for ever, and the whole run.
+    """
+    body = pyfuncitem.obj
+    if inspect.iscoroutinefunction(body) and not hasattr(body, "hypothesis"):
+        marker = pyfuncitem.get_closest_marker("timeout")
+        seconds = float(marker.args[0] if marker else pyfuncitem.config.getini("timeout")) * ASYNC_SHARE
+
+        @functools.wraps(body)
+        async def limited(**arguments: object) -> None:
+            async with asyncio.timeout(seconds):
+                await body(**arguments)
+
+        pyfuncitem.obj = limited
+    return (yield)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -335,6 +335,37 @@ def test_a_last_confirm_that_telegram_holds_is_not_awaited() -> None:
     virtual(body())
 
 
+@pytest.mark.parametrize("is_cancelled_again", [False, True])
+def test_a_last_confirm_that_fails_hides_no_cancel(*, is_cancelled_again: bool) -> None:
+    """The caller hears that it was cancelled, not of our request: a loop that retries would never end."""
+
+    class Closing(Wire):
+        async def poll(self, request: Request) -> Delivered | Refused:
+            if not request.timeout:
+                await asyncio.sleep(0.2)
+                raise OSError("the framework has closed its client")
+            return await super().poll(request)
+
+    async def body() -> None:
+        wire = Closing(on_cancel=OnCancel.STOPPING)
+        guard = holder()
+        claims = guard.claims
+        assert isinstance(claims, Claims)
+        claims.is_waited_for = False
+        task = asyncio.create_task(driving.get_updates(guard, Request(offset=9, timeout=10.0), wire))
+        await asyncio.sleep(0.3)
+        task.cancel()
+        if is_cancelled_again:
+            await asyncio.sleep(0.1)
+            task.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+
+        assert claims.let_go_for == [Cause.STOPPED]
+
+    virtual(body())
+
+
 def test_an_answer_that_comes_while_the_poll_is_being_ended_is_delivered() -> None:
     """The claim is still ours until the drain is done."""
 
