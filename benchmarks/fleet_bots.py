@@ -13,6 +13,7 @@ import logging
 import os
 import random
 import sys
+import threading
 import time
 from pathlib import Path
 from typing import Any
@@ -42,13 +43,15 @@ class Counts:
         self._claimed_at = 0.0
         self._standing = 0
         self._polled: set[int] = set()
+        self._polled_at = 0.0
+        self._lock = threading.Lock()
 
     def __call__(self, event: events.Event, /) -> None:
         """The listener."""
         match event:
             case events.ClaimChanged(event=events.ClaimEvent.ACQUIRED | events.ClaimEvent.TAKEN_OVER):
-                self._claimed += 1
                 self._claimed_at = time.monotonic()
+                self._count(claimed=1)
             case events.RoleChanged(role=Role.STANDBY):
                 self._standing += 1
                 if self._standing == self.bots:
@@ -57,11 +60,20 @@ class Counts:
                 pass
 
     def polled(self, bot_id: int) -> None:
-        """A bot's call was made: told once for all of them."""
+        """A bot's call was made."""
         if len(self._polled) < self.bots:
             self._polled.add(bot_id)
             if len(self._polled) == self.bots:
-                say(polling={"last_claim": self._claimed_at, "last_poll": time.monotonic()})
+                self._polled_at = time.monotonic()
+                self._count()
+
+    def _count(self, claimed: int = 0) -> None:
+        # Told once for all. The runner's thread tells of a claim, perhaps after its bot has polled.
+        with self._lock:
+            self._claimed += claimed
+            if self._polled_at and self._claimed >= self.bots:
+                say(polling={"last_claim": self._claimed_at, "last_poll": self._polled_at})
+                self._polled_at = 0.0
 
 
 async def main() -> None:

@@ -33,6 +33,9 @@ PROFILED = 64
 STREAMED = 200 << 20
 PARKED, STANDBY = 8_000, 15_000
 """Of the bars."""
+QUIET = 2.0
+"""A proxy is idle once it has done nothing for so long, seconds: a second after many bots have come onepoller
+has Python's collector look at all of them, once."""
 SHOWN = 7
 """Places of a profile in the table; the functions are in the results file."""
 FIRST_PARKED = 7_000_001
@@ -165,12 +168,14 @@ def _open(
 
 def _idle(proxy: Proxy, scale: Scale) -> dict[str, float]:
     """What it costs while nothing happens, once what opened the polls has died down."""
-    end = time.monotonic() + scale.proxy_idle
-    while time.monotonic() < end:
+    now = time.monotonic()
+    end, busy_until = now + PATIENCE, now
+    while now < min(busy_until + QUIET, end):
         busy = proxy.cpu_seconds
         time.sleep(0.5)
-        if proxy.cpu_seconds - busy < 0.1:
-            break
+        now = time.monotonic()
+        if proxy.cpu_seconds - busy >= 0.1:
+            busy_until = now
     started, busy = time.monotonic(), proxy.cpu_seconds
     time.sleep(scale.proxy_idle)
     share = (proxy.cpu_seconds - busy) / (time.monotonic() - started)
