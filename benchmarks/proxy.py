@@ -33,7 +33,7 @@ PROFILED = 64
 STREAMED = 200 << 20
 PARKED, STANDBY = 8_000, 15_000
 """Of the bars."""
-QUIET = 2.0
+QUIET = 1.5
 """A proxy is idle once it has done nothing for so long, seconds: a second after many bots have come onepoller
 has Python's collector look at all of them, once."""
 SHOWN = 7
