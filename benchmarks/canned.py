@@ -2,8 +2,8 @@
 
 It knows no rules and reads no more of a request than it must, so that the time of a poll is the client's.
 The path says what is wanted: `/batch/...` 100 text messages, `/trial/...` no updates after as long as a trial
-takes, `/park/...getUpdates` no answer at all, `/parked` how many of those are open, `/file/.../BYTES` so many
-bytes, everything else no updates.
+takes, `/park/...getUpdates` none, and no answer but to the shorter look of a guard, `/parked` how many of
+those are open, `/file/.../BYTES` so many bytes, everything else no updates.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ TRIAL = 8.5
 LARGE = 1 << 20
 """A larger body is read past: nobody asks what stands in it."""
 _OFFSET = re.compile(rb'offset[="\s:]+(\d+)')
+_TIMEOUT = re.compile(rb"[?&]timeout=(\d+)")
 _LENGTH = re.compile(rb"content-length: *(\d+)", re.IGNORECASE)
 _FILE = re.compile(rb"GET /file/\S*/(\d+) ")
 _FIRST = 700_000_000
@@ -28,7 +29,7 @@ _BLOCK = bytes(1 << 16)
 
 
 class Canned(asyncio.Protocol):
-    """One connection. `parked`: those with a poll that is never answered."""
+    """One connection. `parked`: those with a poll that is open."""
 
     def __init__(self, parked: set[Canned]) -> None:
         self._parked = parked
@@ -83,6 +84,8 @@ class Canned(asyncio.Protocol):
         assert self._transport is not None
         if b"/park/" in line and b"getUpdates" in line:
             self._parked.add(self)
+            if found := _TIMEOUT.search(line):  # a shorter one than the client's own: the guard's
+                asyncio.get_running_loop().call_later(int(found[1]), self._unpark)
         elif b"/trial/" in line:
             asyncio.get_running_loop().call_later(TRIAL, self._transport.write, answer(b"", b""))
         elif b"/parked" in line:
@@ -93,6 +96,12 @@ class Canned(asyncio.Protocol):
             self._give()
         else:
             self._transport.write(answer(line, body))
+
+    def _unpark(self) -> None:
+        assert self._transport is not None
+        if self in self._parked:
+            self._parked.discard(self)
+            self._transport.write(answer(b"", b""))
 
     def _give(self) -> None:
         assert self._transport is not None
