@@ -92,6 +92,10 @@ async def _send(
             timer = flight.loop.call_later(step.renew_after, flight.end, Ended.RENEWED)
         return await wire.poll(step.request)
     except (Exception, asyncio.CancelledError):
+        flight.close()
+        # asyncio's transports, and so aiohttp's, close a turn after they are told to. Who heard before that
+        # turn that the poll is over would poll beside it.
+        await asyncio.sleep(0)
         if flight.how is None or flight.is_cancelled_by_others:
             raise
         return flight.how  # whatever it was: an error on the way out is nobody's
@@ -168,6 +172,7 @@ class _AsyncFlight:
             self._ending.cancel()
         for _ in range(self._cancels):
             self._task.uncancel()
+        self._cancels = 0
 
 
 def can_end(flight: Flight | None, *, waiting: asyncio.AbstractEventLoop | None) -> bool:

@@ -105,5 +105,7 @@ def test_a_forked_child_does_not_keep_its_dead_parent_alive(
 
 
 def _forked(parent: Bot) -> int:
+    """The child, when both have said that it is one: either may be the first to speak."""
     parent.wait_said(asleep=True)
+    parent.wait(lambda bot: any("forked" in said for said in bot.said))
     return next(int(said["forked"]) for said in parent.said if "forked" in said)

@@ -450,6 +450,60 @@ def test_a_cancel_while_an_ended_poll_closes_is_not_swallowed() -> None:
     virtual(body())
 
 
+def test_a_connection_is_closed_before_anybody_hears_that_its_poll_has_ended() -> None:
+    """A transport of asyncio closes one turn after it is told to: an heir that came first would evict us."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        order = _in_order(wire)
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        guard.begin_drain().add_done_callback(lambda _: order.append("drained"))
+        await asyncio.sleep(1)
+        task.cancel()
+
+        assert order == ["closed", "drained"]
+
+    virtual(body())
+
+
+@pytest.mark.parametrize("error", [asyncio.CancelledError, ConnectionError])
+def test_a_connection_is_closed_before_its_claim_is_let_go(error: type[BaseException]) -> None:
+    """The same where the caller has ended the poll, or the poll broke off."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire(on_cancel=OnCancel.STOPPING)
+        order = _in_order(wire, error)
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        guard.drain.begin().add_done_callback(lambda _: order.append("drained"))
+        guard.claims.let_go = lambda *_: order.append("let go")  # type: ignore[method-assign]
+        task.cancel()
+        with pytest.raises(error):
+            await task
+
+        assert order[0] == "closed"
+        assert set(order[1:]) == ({"let go", "drained"} if error is asyncio.CancelledError else {"drained"})
+
+    virtual(body())
+
+
+def _in_order(wire: Wire, error: type[BaseException] = asyncio.CancelledError) -> list[str]:
+    """A poll that closes as `StreamWriter.close` and aiohttp do: it does not wait for it."""
+    order: list[str] = []
+    inner = wire.poll
+
+    async def poll(request: Request) -> Delivered | Refused:
+        try:
+            return await inner(request)
+        except asyncio.CancelledError:
+            asyncio.get_running_loop().call_soon(order.append, "closed")
+            raise error from None
+
+    wire.poll = poll  # type: ignore[method-assign, assignment]
+    return order
+
+
 def test_a_stopping_framework_lets_go_at_once() -> None:
     """The cancel of python-telegram-bot means that it stops."""
 
