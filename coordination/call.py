@@ -186,7 +186,7 @@ class _Call:
         grant = guard.grant
         if grant is None:
             return AwaitClaim(), NOTHING
-        if guard.fence.is_passed(grant):
+        if guard.fence.is_near(grant):
             if not (guard.holds_on or (yield from self._refreshed(grant))):
                 return AwaitClaim(), NOTHING
             if guard.is_to_look:

@@ -31,7 +31,7 @@ class Fence:
         return grant.session.deadline <= self._clocks.boot()
 
     def is_near(self, grant: Grant) -> bool:
-        """Whether it is time to end an open poll."""
+        """Whether it is time to end an open poll, and to send none before the store has answered."""
         return grant.session.deadline - self._ahead <= self._clocks.boot()
 
     def holds_on(self, grant: Grant | None) -> bool:

@@ -224,8 +224,7 @@ class Serving:
 
     async def _sweep(self, negotiation: Negotiation) -> None:
         for number in itertools.count():
-            left = self._left(negotiation.session) - self._settings.end_ahead
-            await asyncio.sleep(min(SWEEP_EVERY, max(left, SWEEP_AGAIN)) if left > 0 else SWEEP_EVERY)
+            await asyncio.sleep(self._to_next_sweep(negotiation.session))
             now = self._clocks.monotonic()
             guards = list(self._guards.values())
             is_due = self._expire(negotiation)
@@ -236,6 +235,14 @@ class Serving:
                     self._stalled(guard)
             self.crowd = max(1.0, sum(guard.looks_from_outside for guard in guards) / CROWD)
             negotiation.expire_wishes()
+
+    def _to_next_sweep(self, session: Session) -> float:
+        """Seconds. Open polls end when the deadline is near, and again soon after: one was just being sent."""
+        ahead = self._settings.end_ahead
+        left = self._left(session) - ahead
+        if left > 0:
+            return min(SWEEP_EVERY, max(left, SWEEP_AGAIN))
+        return ahead / 2 if left > -ahead else SWEEP_EVERY
 
     def _left(self, session: Session) -> float:
         """Seconds to the session's deadline."""

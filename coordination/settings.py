@@ -105,7 +105,7 @@ class Settings:
     @property
     def end_ahead(self) -> float:
         """So long before its session's deadline an open poll is ended: by then its connection is closed."""
-        return min(0.2, self.lease / 20)
+        return min(0.5, self.lease / 10)
 
     @classmethod
     def parse(cls, given: dict[str, Any]) -> Self:

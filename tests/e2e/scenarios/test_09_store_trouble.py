@@ -83,8 +83,9 @@ class Stage:
         """
         assert set(self.bots.handled().values()) == {1}
         assert beside or conflicts(self.telegram.rows()) == []
-        found = overlaps(self.telegram.rows())
-        assert [both for both in found if _end(both.first) - both.at > beside] == []
+        found = [both for both in overlaps(self.telegram.rows()) if _end(both.first) - both.at > beside]
+        told = [(both.at, _end(both.first), both.first.poller, both.second.how) for both in found]
+        assert found == [], f"{told}; {self.holder.name}: {self.holder.log}; {self.standby.log}"
         assert "Traceback" not in self.holder.log + self.standby.log
 
     def roles(self, bot: Bot, *, since: int) -> list[str]:

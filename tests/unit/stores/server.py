@@ -5,6 +5,7 @@ A client's session is an `EngineSession`: nobody asks the server before delivery
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator, Callable, Collection, Iterator
 from contextlib import contextmanager
 
@@ -35,6 +36,8 @@ class Client:
     def __init__(self, server: Server) -> None:
         self.server = server
         self.is_away = False
+        self.gives_up_after = 0.0
+        """Seconds until a call that finds it away fails."""
         self.is_deaf = False
         """Only its watch fails."""
         self._memory = server.memory
@@ -43,7 +46,7 @@ class Client:
 
     async def open(self, identity: Identity) -> Session:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         sent_at = self.server.clock()
         inner = await self._memory.open(identity)
         own = EngineSession(inner.id, lease=self.server.lease, sent_at=sent_at, clock=self.server.clock)
@@ -52,14 +55,14 @@ class Client:
 
     async def close(self, session: Session) -> None:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         _own(session).end()
         if session.id in self._inner:
             await self._memory.close(self._inner.pop(session.id))
 
     async def beat(self, session: Session, *, report: bytes = b"", confirm: bool = False) -> None:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         sent_at = self.server.clock()
         with self._ending(session) as inner:
             await self._memory.beat(inner, report=report, confirm=confirm)
@@ -67,7 +70,7 @@ class Client:
 
     async def read(self, bots: Collection[BotId] | None = None) -> Snapshot:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         snapshot = await self._memory.read(bots)
         for own in self._sessions.values():
             own.seen(snapshot.claims.values())
@@ -75,7 +78,7 @@ class Client:
 
     async def swap(self, session: Session, batch: Batch) -> Swapped:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         with self._ending(session) as inner:
             swapped = await self._memory.swap(inner, batch)
         _own(session).seen(swapped.written.values())
@@ -83,18 +86,18 @@ class Client:
 
     async def watch(self, session: Session) -> AsyncIterator[Change]:
         """See `Store`."""
-        self._reach()
+        await self._reach()
         if session.id not in self._inner:
             return
         async for change in self._memory.watch(self._inner[session.id]):
-            self._reach()
+            await self._reach()
             if self.is_deaf:
                 raise StoreUnavailable("the server says nothing by itself")
             yield change
 
     async def end(self, session: Session, dead: SessionId) -> None:
         """See `EngineStore`."""
-        self._reach()
+        await self._reach()
         with self._ending(session):
             if self._memory._is_gone(self._inner[session.id]):
                 raise SessionOver(f"Session {session.id} is over; open a new one.")
@@ -103,8 +106,9 @@ class Client:
             self._memory._end(dead)
         self._memory._tell_all(Change(session=dead))
 
-    def _reach(self) -> None:
+    async def _reach(self) -> None:
         if self.is_away:
+            await asyncio.sleep(self.gives_up_after)
             raise StoreUnavailable("the server does not answer")
 
     @contextmanager
