@@ -237,7 +237,7 @@ class Serving:
             negotiation.expire_wishes()
 
     def _to_next_sweep(self, session: Session) -> float:
-        """Seconds. polls end when the deadline is near, and again soon after: one was just being sent."""
+        """Seconds. Polls end when the deadline is near, and again soon after: one was just being sent."""
         ahead = self._settings.end_ahead
         left = self._left(session) - ahead
         if left > 0:
