@@ -12,7 +12,8 @@ import pytest
 
 from onepoller.testing.botapi import Control, spawn
 from tests.e2e.bots.at_server import Telegram
-from tests.e2e.bots.processes import Bots
+from tests.e2e.bots.processes import ROOT, Bots
+from tests.e2e.bots.warm import Warm
 
 _BOT_IDS = itertools.count(7000000101)
 
@@ -36,10 +37,18 @@ def telegram(fake_server: Control) -> Iterator[Telegram]:
         logger.setLevel(level)
 
 
+@pytest.fixture(scope="session")
+def warm() -> Iterator[Warm]:
+    """Give the parents of all bots: a bot is there at once, and costs no import of its framework."""
+    made = Warm(dict(os.environ) | {"PYTHONPATH": str(ROOT)})
+    yield made
+    made.close()
+
+
 @pytest.fixture
-def bots(telegram: Telegram, tmp_path: Path) -> Iterator[Bots]:
+def bots(telegram: Telegram, warm: Warm, tmp_path: Path) -> Iterator[Bots]:
     """Give a maker of bot processes that share one state directory; they are ended with the test."""
-    made = Bots(telegram, tmp_path)
+    made = Bots(telegram, tmp_path, popen=warm.popen)
     yield made
     made.close()
 

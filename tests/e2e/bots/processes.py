@@ -130,8 +130,8 @@ class Bot:
     def send(self, number: signal.Signals) -> None:
         """Send a signal; after SIGSTOP, wait until it is frozen."""
         os.kill(self.pid, number)
-        if number is signal.SIGSTOP:
-            os.waitid(os.P_PID, self.pid, os.WSTOPPED | os.WNOWAIT)
+        while number is signal.SIGSTOP and not _is_frozen(self.pid):
+            time.sleep(0.001)
 
     def kill(self) -> None:
         """Send SIGKILL: nobody can prepare for that."""
@@ -159,16 +159,24 @@ class Bot:
         self.process.stdout.close()
 
 
+def _is_frozen(pid: int) -> bool:
+    """Whether all of its threads have stopped; `waitid` tells that of one's own children only."""
+    stats = [stat.read_text() for stat in Path(f"/proc/{pid}/task").glob("*/stat")]
+    return all(stat.rpartition(") ")[2].startswith("T") for stat in stats)
+
+
 class Bots:
     """The processes of one test. They share one state directory and nobody else's settings."""
 
-    def __init__(self, telegram: Telegram, folder: Path) -> None:
+    def __init__(
+        self, telegram: Telegram, folder: Path, popen: Callable[..., Any] = subprocess.Popen
+    ) -> None:
+        """`popen` starts what needs no interpreter of its own."""
         self.telegram = telegram
         self.state = folder / "state"
         self._folder = folder
         self._all: list[Bot] = []
-        self.popen_of: dict[str, Callable[..., Any]] = {}
-        """What starts a program of a kind, where a new interpreter would take too long."""
+        self._popen = popen
 
     def __iter__(self) -> Iterator[Bot]:
         """Everybody who was started."""
@@ -265,7 +273,7 @@ class Bots:
             *options,
         ]
         log = self._folder / f"{len(self._all)}-{name}.log"
-        popen = subprocess.Popen if before else self.popen_of.get(kind, subprocess.Popen)
+        popen = subprocess.Popen if before or kind == "herd" else self._popen
         bot = Bot(name, command, self.environment({"label": name} | settings), log, popen)
         self._all.append(bot)
         return bot

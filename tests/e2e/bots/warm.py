@@ -15,20 +15,41 @@ from pathlib import Path
 from typing import Any
 
 PROGRAM = Path(__file__).with_name("warm_parent.py")
+ROOT = PROGRAM.parents[3]
 PATIENCE = 60.0
 _MOST = 1 << 16
 
 
 class Warm:
-    """One warm parent."""
+    """The warm parents of a test run, one for each program, made when it is first started."""
 
     def __init__(self, environment: dict[str, str]) -> None:
+        self._environment = environment
+        self._parents: dict[str, Parent] = {}
+
+    def close(self) -> None:
+        """End them; their children die with them."""
+        for parent in self._parents.values():
+            parent.close()
+
+    def popen(self, command: Sequence[str], **options: Any) -> Forked:
+        """As `subprocess.Popen`, of a program of this folder; stdin and stdout are pipes."""
+        program = Path(command[1]).stem
+        if program not in self._parents:
+            self._parents[program] = Parent(program, self._environment)
+        return self._parents[program].popen(command, **options)
+
+
+class Parent:
+    """One warm parent: it has imported one program."""
+
+    def __init__(self, program: str, environment: dict[str, str]) -> None:
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_SEQPACKET)
         self._link = ours
         self._codes: dict[int, int] = {}
         with theirs:
-            command = [sys.executable, str(PROGRAM), str(theirs.fileno())]
-            self._process = subprocess.Popen(command, env=environment, pass_fds=[theirs.fileno()])
+            command = [sys.executable, str(PROGRAM), str(theirs.fileno()), program]
+            self._process = subprocess.Popen(command, cwd=ROOT, env=environment, pass_fds=[theirs.fileno()])
 
     def close(self) -> None:
         """End it; its children die with it."""
@@ -36,7 +57,7 @@ class Warm:
         self._process.wait(PATIENCE)
 
     def popen(self, command: Sequence[str], *, stderr: Any, env: dict[str, str], **_: Any) -> Forked:
-        """As `subprocess.Popen`, of the program that the parent has imported; stdin and stdout are pipes."""
+        """See `Warm`."""
         (stdin, to_stdin), (from_stdout, stdout) = os.pipe(), os.pipe()
         order = json.dumps({"arguments": command[2:], "environment": env}).encode()
         socket.send_fds(self._link, [order], [stdin, stdout, stderr.fileno()])
@@ -67,7 +88,7 @@ class Warm:
 class Forked:
     """What tests use of a `subprocess.Popen`."""
 
-    def __init__(self, parent: Warm, pid: int, to_stdin: int, from_stdout: int) -> None:
+    def __init__(self, parent: Parent, pid: int, to_stdin: int, from_stdout: int) -> None:
         self.pid = pid
         self.stdin = os.fdopen(to_stdin, "w")
         self.stdout = os.fdopen(from_stdout)

@@ -1,21 +1,22 @@
-"""A warm parent of aiogram bots: aiogram is imported once, which costs 3 s; nothing of onepoller is used.
+"""A warm parent of bots: their framework is imported once (aiogram: 3 s); nothing of onepoller is used.
 
-`warm_parent.py FD`: over that Unix socket come orders, each a JSON object with a child's stdin, stdout and
-stderr beside it: `{"arguments": [...], "environment": {...}}`. It answers `{"forked": PID}`, and `{"ended":
-PID, "code": CODE}` when that child has ended. Its children die with it; it ends with the socket.
+`warm_parent.py FD PROGRAM`, one of this folder: over that Unix socket come orders, each a JSON object with a
+child's stdin, stdout and stderr beside it: `{"arguments": [...], "environment": {...}}`. It answers
+`{"forked": PID}`, and `{"ended": PID, "code": CODE}` when that child has ended. Its children die with it; it
+ends with the socket.
 """
 
 from __future__ import annotations
 
 import ctypes
+import gc
+import importlib
 import json
 import os
 import select
 import signal
 import socket
 import sys
-
-from tests.e2e.bots import aiogram_bot
 
 _DIE_WITH_PARENT = 1
 _LOOK_EVERY = 0.02
@@ -61,6 +62,9 @@ def bury(children: set[int], link: socket.socket) -> None:
 
 
 if __name__ == "__main__":
+    program = importlib.import_module(f"tests.e2e.bots.{sys.argv[2]}")
+    gc.freeze()  # what the children share stays shared
     given = fork_on_orders(socket.socket(fileno=int(sys.argv[1])))
     if given is not None:
-        aiogram_bot.main(given)
+        sys.argv[1:] = given
+        program.main()
