@@ -40,6 +40,11 @@ CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
 ASYNC_SHARE = 0.9
 """A test in an event loop may take this share of what any test may take."""
+LONG = frozenset(
+    f"test_{name}.py"
+    for name in ("adapters", "doctor", "faults", "run", "run_proxy", "simulation", "workers")
+)
+"""Files that take about a minute and more."""
 _MAY_LEAVE = bool(os.environ.get("ONEPOLLER_TEST_CLUSTER"))
 """Somebody has named a cluster of theirs: `make test-kubernetes`."""
 _SERVERS_REQUIRED = os.environ.get("ONEPOLLER_REQUIRE_SERVERS") == "1"
@@ -117,8 +122,8 @@ def refused_hosts(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play the scenarios first: the longest of their files takes as long as all others side by side."""
-    items.sort(key=lambda item: "scenarios" not in item.path.parts)
+    """Play the scenarios first, then what else takes long: no file is left that the others end before."""
+    items.sort(key=lambda item: ("scenarios" not in item.path.parts, item.path.name not in LONG))
 
 
 @pytest.hookimpl(wrapper=True)
