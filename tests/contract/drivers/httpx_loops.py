@@ -14,6 +14,8 @@ from onepoller import OnePoller
 from onepoller.adapters.transport import AsyncGuardedTransport, GuardedTransport
 from tests.contract.driver import SLACK, TIMEOUT, Notes, Running
 
+AT_START = 20.0
+"""Seconds for what dozens do at once; the time-out of polls is under test, and short."""
 _PAUSE = 0.1
 """After an error, seconds."""
 _ERRORS = (httpx.HTTPError, ValueError, KeyError)
@@ -108,11 +110,12 @@ class Httpx:
         client = httpx.AsyncClient(
             base_url=f"{url}/bot{token}/",
             transport=None if poller is None else AsyncGuardedTransport(poller=poller),
-            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=20.0),  # dozens connect at once
+            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=AT_START),
             trust_env=False,
         )
         try:
-            _result(await client.post("deleteWebhook", json={"drop_pending_updates": drop}))
+            parameters = {"drop_pending_updates": drop}
+            _result(await client.post("deleteWebhook", json=parameters, timeout=AT_START))
         except ValueError:
             await client.aclose()
             raise
@@ -132,12 +135,12 @@ class HttpxSync:
         client = httpx.Client(
             base_url=f"{url}/bot{token}/",
             transport=None if poller is None else GuardedTransport(poller=poller),
-            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=20.0),  # dozens connect at once
+            timeout=httpx.Timeout(TIMEOUT + SLACK, connect=AT_START),
             trust_env=False,
         )
         parameters = {"drop_pending_updates": drop}
         try:
-            _result(await asyncio.to_thread(client.post, "deleteWebhook", json=parameters))
+            _result(await asyncio.to_thread(client.post, "deleteWebhook", json=parameters, timeout=AT_START))
         except ValueError:
             await asyncio.to_thread(client.close)
             raise

@@ -22,7 +22,7 @@ LATE = 0.1
 class PostgreSQLContract(StoreContract):
     """Each peer is a store object of its own, as it would be in a process of its own."""
 
-    lease = 0.6
+    lease = 1.0  # a beat has a quarter of it
     url: str
 
     async def store(self) -> Store:
