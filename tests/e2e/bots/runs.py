@@ -62,7 +62,8 @@ class Runs:
 
 
 def pid_of(run: Bot) -> int:
-    """The bot's own process."""
+    """The bot's own process; its poll may be seen before its first words are."""
+    run.wait(lambda bot: any("began" in said for said in bot.said))
     return int(next(said["pid"] for said in reversed(run.said) if "began" in said))
 
 
