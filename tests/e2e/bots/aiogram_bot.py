@@ -110,7 +110,7 @@ async def poll(given: argparse.Namespace) -> None:
     await Polling(given).run()
 
 
-def main(arguments: list[str] | None = None) -> None:
+def main() -> None:
     """Run the bot."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("name")
@@ -120,7 +120,7 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--read-timeout", type=float, default=5.0)
     parser.add_argument("--work", type=float, default=0.0)
     parser.add_argument("--by-hand", action="store_true")
-    given = parser.parse_args(arguments)
+    given = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s %(message)s")
     onepoller.default().listen(hear)
     if given.by_hand:

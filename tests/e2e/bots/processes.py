@@ -273,7 +273,8 @@ class Bots:
             *options,
         ]
         log = self._folder / f"{len(self._all)}-{name}.log"
-        popen = subprocess.Popen if before or kind == "herd" else self._popen
+        is_its_own = before or kind == "herd"  # which is a warm parent itself
+        popen = subprocess.Popen if is_its_own else self._popen
         bot = Bot(name, command, self.environment({"label": name} | settings), log, popen)
         self._all.append(bot)
         return bot

@@ -488,6 +488,58 @@ def test_a_connection_is_closed_before_its_claim_is_let_go(error: type[BaseExcep
     virtual(body())
 
 
+def test_a_cancel_while_the_connection_of_an_ended_poll_closes_is_not_swallowed() -> None:
+    """In the one turn that this takes."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        inner = wire.poll
+
+        async def poll(request: Request) -> Delivered | Refused:
+            try:
+                return await inner(request)
+            finally:
+                asyncio.get_running_loop().call_soon(task.cancel)
+
+        wire.poll = poll  # type: ignore[method-assign, assignment]
+        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
+        await asyncio.sleep(1)
+        guard.begin_drain()
+        with pytest.raises(asyncio.CancelledError):
+            await task
+        assert task.cancelling() == 1
+        assert asyncio.get_running_loop().time() < 2
+
+    virtual(body())
+
+
+@pytest.mark.parametrize("turns", range(6))
+def test_a_poll_that_breaks_off_while_we_end_it_is_no_cancel(turns: int) -> None:
+    """Whichever comes first, and by however little: nobody has cancelled the caller."""
+
+    async def body() -> None:
+        guard, wire = holder(), Wire()
+        broken = asyncio.get_running_loop().create_future()
+
+        async def poll(_request: Request) -> Delivered | Refused:
+            await broken
+            raise AssertionError
+
+        wire.poll = poll  # type: ignore[method-assign]
+        task = asyncio.create_task(driving.get_updates(guard, Request(timeout=3.0), wire))
+        await asyncio.sleep(1)
+        guard.begin_drain()
+        for _ in range(turns):
+            await asyncio.sleep(0)
+        if not broken.done():
+            broken.set_exception(ConnectionError())
+        with contextlib.suppress(ConnectionError):
+            assert await task == NOTHING
+        assert task.cancelling() == 0
+
+    virtual(body())
+
+
 def _in_order(wire: Wire, error: type[BaseException] = asyncio.CancelledError) -> list[str]:
     """A poll that closes as `StreamWriter.close` and aiohttp do: it does not wait for it."""
     order: list[str] = []

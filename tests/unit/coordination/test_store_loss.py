@@ -64,14 +64,20 @@ async def ended(net: Net, name: str) -> float:
     return net.now()
 
 
+async def unanswered(net: Net) -> Process:
+    """A holder whose calls to its store come to no end: nothing has failed yet."""
+    holder, to_server = net.process("a")
+    await asyncio.sleep(15)
+    to_server.gives_up_after = 60.0
+    to_server.is_away = True
+    return holder
+
+
 def test_a_poll_that_was_ended_before_the_deadline_is_not_sent_anew() -> None:
     """Also where no heartbeat has failed yet: it is on its way, and nobody knows that the store is away."""
 
     async def body(net: Net) -> None:
-        a, to_server = net.process("a")
-        await asyncio.sleep(15)
-        to_server.gives_up_after = 60.0
-        to_server.is_away = True
+        a = await unanswered(net)
         deadline = a.session.deadline
         await asyncio.sleep(deadline - net.now() - 1)
         assert net.pollers() == ["a"]
@@ -87,10 +93,7 @@ def test_a_poll_that_is_being_sent_when_the_others_are_ended_is_ended_too() -> N
     """The sweep may have passed it by: there is another one before the deadline."""
 
     async def body(net: Net) -> None:
-        a, to_server = net.process("a")
-        await asyncio.sleep(15)
-        to_server.gives_up_after = 60.0
-        to_server.is_away = True
+        a = await unanswered(net)
         deadline = a.session.deadline
         guard = a.instance.guards[BOT]
         sweep = guard.sweep
