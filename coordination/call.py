@@ -12,6 +12,7 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import events, polled, stall, watching
+from onepoller.coordination.answer import Answer
 from onepoller.coordination.decide import is_undisturbed
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
@@ -31,6 +32,7 @@ from onepoller.coordination.situation import (
 from onepoller.coordination.tenure import OVERSLEPT
 from onepoller.coordination.wire import (
     NOTHING,
+    SETTLE,
     Await,
     Delivered,
     Ended,
@@ -49,8 +51,9 @@ if TYPE_CHECKING:
     from onepoller.coordination.presence import Caller
 
 CONFIRM_LIMIT = 2.0
+"""So long the store may take to answer what a call asks on its way, seconds."""
 CLOSED_AFTER = 0.5
-"""A poll that is being cancelled has closed its connection by then, seconds: `driving.SETTLE`, and more."""
+"""A poll that is being cancelled has closed its connection by then, seconds: `SETTLE`, and more."""
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
 OVERLAP = 1.0
@@ -225,17 +228,14 @@ class _Call:
         except GeneratorExit:
             raise  # thrown away, perhaps in a forked child, where nothing is to be touched
         except BaseException:
-            elapsed = self._now() - started
-            self._broke_off(request, elapsed)
-            if elapsed >= ARRIVED:
-                guard.offsets.accept(request.offset)
+            yield from self._cancelled(request, self._now() - started)
             raise
         elapsed = self._now() - started
         if is_first:
             guard.tell_first_poll(grant, started)
         if isinstance(end, Delivered):
             return (yield from self._delivered(end, elapsed, request, grant))
-        return self._brought_nothing(end, elapsed, request)
+        return (yield from self._brought_nothing(end, elapsed, request, grant))
 
     def _delivered(
         self, end: Delivered, elapsed: float, request: Request, grant: Grant
@@ -255,8 +255,8 @@ class _Call:
         return guard.apply(Answered(elapsed=elapsed)), end
 
     def _brought_nothing(
-        self, end: Refused | Ended, elapsed: float, request: Request
-    ) -> tuple[Action, Outcome]:
+        self, end: Refused | Ended, elapsed: float, request: Request, grant: Grant
+    ) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         if _is_broken_off(end):
             self._broke_off(request, elapsed)
@@ -265,12 +265,24 @@ class _Call:
         self._tell(outcome_of(end), request, elapsed)
         match end:
             case Refused():
+                if end.status == 409 and grant.session.fence_wait:
+                    # Whoever ended our session by force may poll before we hear of it. Taken for a rival, it
+                    # would be left the bot, and do the same with us: nobody would poll.
+                    yield Await(future=guard.claims.confirm(), seconds=CONFIRM_LIMIT)
                 return polled.refused(guard, end, elapsed), end
             case Ended.OVERDUE:
                 guard.apply(Failed(silence=guard.incumbency.absence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
                 return PollAgain(), NOTHING
+
+    def _cancelled(self, request: Request, elapsed: float) -> Generator[Step, Any, None]:
+        self._broke_off(request, elapsed)
+        if elapsed >= ARRIVED:
+            self._guard.offsets.accept(request.offset)
+        elif elapsed < SETTLE:
+            # The claim may go next. A request that is still on the network would end the heir's poll.
+            yield Await(future=Answer(), seconds=SETTLE - elapsed)
 
     def _broke_off(self, request: Request, elapsed: float) -> None:
         """An end that says nothing of other pollers says at least that the poll was parked until now."""

@@ -47,6 +47,8 @@ class Sighting:
     """Seconds since our term began."""
     unclean: bool = False
     """The predecessor in our store did not end its poll, or closed its connection to hand the bot over."""
+    unheard: bool = False
+    """Our call was sent when the predecessor might not yet have heard that it is one."""
     longest_park: float = 0.0
     """The longest that an earlier call of this term was parked, in seconds."""
 
@@ -60,7 +62,7 @@ def classify(seen: Sighting) -> Kind:
         return Kind.WEBHOOK_SET
     if not seen.holds_claim or seen.store_names_other:
         return Kind.PEER
-    ghost = (
+    ghost = seen.unheard or (
         seen.unclean
         and seen.elapsed <= GHOST_ANSWER
         and seen.term_age <= GHOST_WINDOW

@@ -20,6 +20,7 @@ from onepoller.coordination import call
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.presence import caller_of
 from onepoller.coordination.wire import (
+    SETTLE,
     Ask,
     Await,
     Delivered,
@@ -33,8 +34,6 @@ from onepoller.coordination.wire import (
     Wire,
 )
 
-SETTLE = 0.05
-"""We do not cancel a poll in its first 50 ms."""
 CLOSING_LIMIT = 1.0
 """A cancelled poll has so long to close its connection, seconds, before it is cancelled again."""
 

@@ -81,6 +81,11 @@ class Incumbency:
         self._heard_at = self._polled_at = now if now <= self._answered_by else self._sent_at
         self._answered_by = math.inf
 
+    @property
+    def paused_ago(self) -> float:
+        """Seconds since that pause began."""
+        return self._clocks.boot() - self._sent_at + self.pause
+
     def broke_off(self, *, timeout: float) -> bool:
         """The poll sent last ended without an answer, by an error or by us. True: it was parked until now.
 

@@ -5,6 +5,7 @@ It is measured and classified here; what it means for the bot is decided by `dec
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
@@ -42,6 +43,7 @@ def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
             holds_claim=holds_claim,
             term_age=guard.clocks.monotonic() - guard.state.taken_at,
             unclean=guard.state.unclean,
+            unheard=guard.clocks.monotonic() - elapsed < _unheard_until(guard),
             longest_park=guard.state.longest_park,
         )
     )
@@ -87,6 +89,23 @@ def drop(guard: Guard, count: int, reason: events.Dropped) -> None:
 
 
 def _was_away(guard: Guard, pause: float) -> bool:
-    """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over."""
+    """Whether a gap tells of what a rival took while we stood by, or were cut off: that is over.
+
+    Or of what our predecessor took, which stops as soon as it hears of us.
+    """
     is_newcomer = guard.policy.on_rival is OnRival.AUTO and guard.state.established_at is None
-    return guard.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER)
+    if guard.state.came_back or (is_newcomer and pause > tenure.NEWCOMER_AFTER):
+        return True
+    return guard.clocks.monotonic() - guard.incumbency.paused_ago < _unheard_until(guard)
+
+
+def _unheard_until(guard: Guard) -> float:
+    """Until when a predecessor that did not end well may poll as if it still held; -inf: it does not.
+
+    A server ends sessions by its own clock, or by an administrator's word. The process may live, and goes by
+    its deadline at the latest. In a fight that was going on already, the rival is the likelier one.
+    """
+    state, grant = guard.state, guard.grant
+    if grant is None or not state.unclean or state.handed or state.episode is not None:
+        return -math.inf
+    return state.taken_at + grant.session.fence_wait

@@ -17,8 +17,20 @@ from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import RivalGone, State
 from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing
-from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Refused, Request, SendPoll
-from tests.unit.coordination.bench import BOT, EMPTY, PTB, RIVAL, Bench, Flight, Task, W, batch, result
+from onepoller.coordination.wire import NOTHING, SETTLE, Ask, Await, Ended, Refused, Request, SendPoll
+from tests.unit.coordination.bench import (
+    BOT,
+    EMPTY,
+    PTB,
+    RIVAL,
+    Bench,
+    Flight,
+    Task,
+    W,
+    batch,
+    cancel,
+    result,
+)
 
 
 def test_a_holder_polls_at_once_with_the_callers_own_parameters() -> None:
@@ -248,6 +260,82 @@ def test_a_batch_in_between_does_not_cancel_the_renewal() -> None:
     assert next(bench.call(offset=6)) == SendPoll(request=Request(offset=6, timeout=10.0), renew_after=1.0)
 
 
+@pytest.mark.parametrize(
+    ("is_ours", "kind"), [(True, Kind.RIVAL), (False, Kind.PEER)], ids=["still_ours", "ended_by_force"]
+)
+def test_before_a_409_is_called_a_rivals_a_server_is_asked_whether_we_still_hold(
+    kind: Kind, *, is_ours: bool
+) -> None:
+    """Who ended our session by force may poll before we hear of it: two of ours would yield to each other."""
+    bench = Bench(on_rival=OnRival.YIELD)
+    bench.session.fence_wait = 10.0
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(3)
+
+    asked = steps.send(RIVAL)
+    assert bench.claims.said[-1:] == [("confirm",)]
+    assert asked == Await(future=bench.claims.futures[-1], seconds=call.CONFIRM_LIMIT)
+    bench.later(0.5)
+    bench.session.is_ours = is_ours
+    steps.send(is_ours)
+
+    assert bench.of(events.ConflictSeen) == [events.ConflictSeen(bot_id=BOT, kind=kind, seconds=3.0)]
+    assert bench.guard.state.yielding is is_ours
+
+
+def taken_over(*, clean: bool = False, episode: Episode | None = None, cause: Cause = Cause.DIED) -> Bench:
+    """Make a guard that has just taken a bot over, on a server with a lease of 10 s."""
+    bench = Bench()
+    bench.session.fence_wait = 10.0
+    bench.grant(term=2, claim=Claim(bot_id=BOT, term=Term(2), clean=clean, episode=episode), cause=cause)
+    return bench
+
+
+@pytest.mark.parametrize(
+    ("bench", "sent_after", "kind"),
+    [
+        (taken_over(), 9.9, Kind.GHOST),
+        (taken_over(), 10.1, Kind.RIVAL),
+        (taken_over(clean=True), 1.0, Kind.RIVAL),
+        (taken_over(clean=True, cause=Cause.HANDED_OVER), 1.0, Kind.RIVAL),
+        (taken_over(episode=Episode(kind=Kind.RIVAL, since=9.0)), 1.0, Kind.RIVAL),
+    ],
+    ids=["within_a_lease", "later", "after_a_clean_end", "after_a_handover", "in_a_fight"],
+)
+def test_for_a_lease_a_409_is_rather_the_former_holders_who_has_not_heard_that_it_is_over(
+    bench: Bench, sent_after: float, kind: Kind
+) -> None:
+    """It is ours, and will stop; left the bot to, it would leave it to nobody. It is told up to 3 s late."""
+    bench.later(sent_after)
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(3.0)
+    steps.send(RIVAL)
+    steps.send(True)
+
+    assert [e.kind for e in bench.of(events.ConflictSeen)] == [kind]
+
+
+@pytest.mark.parametrize(
+    ("bench", "kinds"),
+    [(taken_over(), []), (taken_over(clean=True), [Kind.RIVAL])],
+    ids=["taken_over", "after_a_clean_end"],
+)
+def test_for_a_lease_what_is_missing_was_rather_the_former_holders(bench: Bench, kinds: list[Kind]) -> None:
+    """The same where it took a batch between two polls of ours, and caused no 409."""
+    for ids, parked in ((5, 6), 0.0), ((9,), 12.0):
+        steps = bench.call(offset=ids[0], timeout=50.0)
+        next(steps)
+        bench.later(parked)
+        result(steps, batch(*ids))
+        bench.later(2.0)
+
+    assert [e.missed for e in bench.of(events.UpdateGap)] == [2]
+    assert [e.kind for e in bench.of(events.EpisodeOpened)] == kinds
+
+
 def test_a_webhook_is_watched_read_only_and_polling_resumes() -> None:
     """Nothing is deleted; the host is named."""
     bench = Bench(webhook_watch=5.0)
@@ -314,8 +402,7 @@ def test_a_final_confirm_of_an_accepted_offset_is_answered_here() -> None:
     result(steps, EMPTY)
     steps = bench.call(offset=7)
     next(steps)
-    with pytest.raises(KeyboardInterrupt):
-        steps.throw(KeyboardInterrupt())
+    cancel(bench, steps)
 
     final = bench.call(offset=7, timeout=0)
     with pytest.raises(StopIteration) as done:
@@ -333,6 +420,7 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     result(steps, batch(7, 8))
     steps = bench.call(offset=9)
     next(steps)
+    bench.later(2 * SETTLE)
     leaving = steps.throw(KeyboardInterrupt())
     assert isinstance(leaving, Await)
 
@@ -348,27 +436,25 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     assert ("let_go", Cause.STOPPED) in bench.claims.said
 
 
-def final_beside_an_open_poll() -> tuple[Steps, Steps]:
+def final_beside_an_open_poll() -> tuple[Bench, Steps, Steps]:
     """Two pollers of one process end within a second: the second one's poll is open as its confirm comes."""
     bench = Bench()
     bench.grant()
     first = bench.call(offset=9)
     next(first)
-    with pytest.raises(KeyboardInterrupt):
-        first.throw(KeyboardInterrupt())
+    cancel(bench, first)
     second = bench.call(offset=9)
     next(second)
-    return second, bench.call(offset=9, timeout=0)
+    return bench, second, bench.call(offset=9, timeout=0)
 
 
 def test_a_final_confirm_lets_the_poll_end_that_is_being_cancelled() -> None:
     """It closes its connection first: at the server the confirm would evict it."""
-    second, final = final_beside_an_open_poll()
+    bench, second, final = final_beside_an_open_poll()
     waits = next(final)
     assert isinstance(waits, Await)
     assert (waits.future.done(), waits.seconds) == (False, 0.5)
-    with pytest.raises(KeyboardInterrupt):
-        second.throw(KeyboardInterrupt())
+    cancel(bench, second)
     assert waits.future.done()
     last = Request(offset=9, limit=1, timeout=0.0)
     assert final.send(None) == SendPoll(request=last, renew_after=1.0, is_final=True)
@@ -376,7 +462,7 @@ def test_a_final_confirm_lets_the_poll_end_that_is_being_cancelled() -> None:
 
 def test_a_final_confirm_beside_anothers_poll_is_answered_here() -> None:
     """Another poller of this process goes on: its next poll says as much."""
-    _, final = final_beside_an_open_poll()
+    _, _, final = final_beside_an_open_poll()
     assert isinstance(next(final), Await)
     assert result(final, None) is NOTHING
 
@@ -388,8 +474,7 @@ def test_a_cancelled_call_of_a_framework_that_stops_releases_at_once() -> None:
     steps = bench.call()
     next(steps)
 
-    with pytest.raises(KeyboardInterrupt):
-        steps.throw(KeyboardInterrupt())
+    cancel(bench, steps)
 
     assert bench.claims.said == [("let_go", Cause.STOPPED)]
     assert bench.guard.state.role is Role.STOPPED
@@ -401,8 +486,7 @@ def test_a_cancelled_call_of_a_plain_loop_keeps_the_claim_for_a_second() -> None
     bench.grant()
     steps = bench.call()
     next(steps)
-    with pytest.raises(KeyboardInterrupt):
-        steps.throw(KeyboardInterrupt())
+    cancel(bench, steps)
 
     assert not bench.guard.sweep(bench.now + 0.9)
     assert bench.guard.sweep(bench.now + 1.0)
@@ -454,8 +538,7 @@ def test_polling_that_is_stopped_and_started_again_is_no_task_for_each_call(stop
     steps = bench.call(ended=True)
     next(steps)
     if stop == "a cancelled call":
-        with pytest.raises(KeyboardInterrupt):
-            steps.throw(KeyboardInterrupt())
+        cancel(bench, steps)
     else:
         result(steps, batch(5))
     if stop != "the claim let go":

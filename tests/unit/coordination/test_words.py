@@ -41,6 +41,12 @@ S = "Conflict: terminated by setWebhook request"
         (Sighting(text=G, elapsed=0.4, unclean=True, term_age=56.0), Kind.RIVAL),
         (Sighting(text=G, elapsed=0.4, unclean=False, term_age=1.0), Kind.RIVAL),
         (Sighting(text=G, elapsed=0.4, unclean=True, term_age=1.0, longest_park=0.6), Kind.RIVAL),
+        (
+            Sighting(text=G, elapsed=5.0, unclean=True, term_age=6.0, longest_park=0.6, unheard=True),
+            Kind.GHOST,
+        ),
+        (Sighting(text=W, elapsed=5.0, unclean=True, term_age=6.0, unheard=True), Kind.WEBHOOK_ACTIVE),
+        (Sighting(text=G, elapsed=5.0, unclean=True, unheard=True, holds_claim=False), Kind.PEER),
     ],
 )
 def test_a_409_is_classified(seen: Sighting, kind: Kind) -> None:
