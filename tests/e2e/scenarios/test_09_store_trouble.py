@@ -93,7 +93,7 @@ class Stage:
     def _unconfirmed(self, beside: float) -> set[int]:
         """What the one that was ended got, at most so many seconds after the other had begun to poll."""
         ours = [row for row in polls(self.telegram.rows()) if row.timeout]
-        began = min(row.arrived_at for row in ours if row.poller == "b")
+        began = min((row.arrived_at for row in ours if row.poller == "b"), default=-math.inf)
         given = {
             update
             for row in ours
