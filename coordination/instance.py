@@ -228,8 +228,7 @@ class Instance:
         async def handed(negotiation: Negotiation) -> bool:
             held = negotiation.holding.claims
             heirs: dict[BotId, SessionId | None] = {b: None for b in (bots or list(held)) if b in held}
-            await negotiation.releasing.hand_over(heirs, cause=Cause.HANDED_OVER)
-            return bool(heirs)
+            return await negotiation.releasing.hand_over(heirs, cause=Cause.HANDED_OVER)
 
         return self._answer(handed)
 

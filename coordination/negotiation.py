@@ -51,7 +51,7 @@ class Negotiation:
         settings: Settings,
         clocks: Clocks,
         emit: Callable[[events.Event], None],
-        spawn: Callable[[Awaitable[None]], None],
+        spawn: Callable[[Awaitable[object]], None],
         kill: Callable[[Identity], Awaitable[None]],
         aims: dict[BotId, Term | None],
     ) -> None:

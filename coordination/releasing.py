@@ -117,21 +117,28 @@ class Releasing:
         if bot_id in self._queue.wanted:
             self._agenda.touch(bot_id)
 
-    async def hand_over(self, heirs: dict[BotId, SessionId | None], *, cause: Cause) -> None:
-        """End our polls and give these claims to their heirs, in one transaction."""
+    async def hand_over(self, heirs: dict[BotId, SessionId | None], *, cause: Cause) -> bool:
+        """End our polls and give these claims to their heirs, in one transaction; whether any was given.
+
+        What nobody waits for stays as it is.
+        """
         heirs = self._ours_to_give(heirs)
         try:
-            await self._hand_over(heirs, cause)
+            return await self._hand_over(heirs, cause)
         finally:
             self._agenda.touch(*heirs)  # what was not written, for all we know, stays due
 
-    async def _hand_over(self, heirs: dict[BotId, SessionId | None], cause: Cause) -> None:
+    async def _hand_over(self, heirs: dict[BotId, SessionId | None], cause: Cause) -> bool:
         held, guards = self._holding.claims, self._holding.guards
-        seen = await self._store.read(heirs.keys()) if 0 < len(heirs) <= FEW else None
+        seen = await self._store.read(heirs.keys())
         seen_at = self._clocks.monotonic()
-        heirs = self._ours_to_give(heirs)
+        heirs = {
+            b: heir
+            for b, heir in self._ours_to_give(heirs).items()
+            if line(seen.claims[b], others(seen, b, self._own))
+        }
         if not heirs:
-            return
+            return False
         self.draining.update(heirs)
         try:
             await self._drain(heirs)
@@ -140,24 +147,19 @@ class Releasing:
             self._heirs.update(heirs)
         finally:
             self.draining.difference_update(heirs)
-        is_fresh = self._clocks.monotonic() < seen_at + FRESH
-        await self._settle(heirs, seen if seen is not None and is_fresh and self._holds(seen) else None)
+        is_fresh = len(heirs) <= FEW and self._clocks.monotonic() < seen_at + FRESH
+        await self._settle(heirs, seen if is_fresh and self._is_as_seen(seen, heirs) else None)
         for bot_id in (held.keys() & heirs.keys()) - self.due.keys():
             guards[bot_id].end_drain()
+        return bool(heirs.keys() - held.keys())
 
     def _ours_to_give(self, heirs: dict[BotId, SessionId | None]) -> dict[BotId, SessionId | None]:
         return {b: heir for b, heir in heirs.items() if b in self._holding.claims and b not in self.draining}
 
-    def _holds(self, seen: Snapshot) -> bool:
-        """Whether what was seen can be built on: all is ours as it was, and somebody waits.
-
-        Where nobody waited somebody may have come meanwhile, who would not be woken.
-        """
+    def _is_as_seen(self, seen: Snapshot, bots: Iterable[BotId]) -> bool:
+        """Whether what was seen can be built on."""
         held = self._holding.claims
-        return all(
-            bot_id in held and held[bot_id].version == claim.version and others(seen, bot_id, self._own)
-            for bot_id, claim in seen.claims.items()
-        )
+        return all(bot_id in held and held[bot_id].version == seen.claims[bot_id].version for bot_id in bots)
 
     async def _drain(self, bots: Iterable[BotId]) -> None:
         guards = [self._holding.guards[bot_id] for bot_id in bots]

@@ -326,7 +326,7 @@ class Serving:
         else:
             self._put_off.append(work)
 
-    async def _carefully(self, work: Awaitable[None]) -> None:
+    async def _carefully(self, work: Awaitable[object]) -> None:
         try:
             await work
         except _TROUBLE as error:

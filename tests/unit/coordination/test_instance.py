@@ -447,6 +447,24 @@ async def no_poll_open(world: World, seconds: float) -> float:
     return without * 0.001
 
 
+@pytest.mark.parametrize("bots", [1, 150])
+def test_nothing_is_handed_over_where_nobody_waits(bots: int) -> None:
+    """The poll stays open, and nobody is told that anything was handed over; told so is who asked."""
+
+    async def body(world: World) -> None:
+        a = Process(world, "a", bots=tuple(range(BOT, BOT + bots)))
+        await asyncio.sleep(1.2)
+        polls = len(world.telegram.log)
+        handed = await asyncio.wrap_future(a.instance.hand_over(None))
+        await asyncio.sleep(1)
+
+        assert not handed
+        assert len(world.telegram.log) == polls
+        assert {event.event for event in a.of(events.ClaimChanged)} == {ClaimEvent.ACQUIRED}
+
+    world_test(body)
+
+
 def test_a_handover_reads_who_waits_before_it_ends_the_poll() -> None:
     """Then the bot waits for the holder's write, half a round trip, the heir's read and its write."""
 
