@@ -122,8 +122,17 @@ def refused_hosts(
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Play the scenarios first, then what else takes long: no file is left that the others end before."""
+    """Mix the files that wait for processes, the longest first, with those that compute.
+
+    The processors have something to do while the others wait, and no long file is left for the end.
+    """
+    waiting: dict[Path, None] = {}
+    computing: dict[Path, None] = {}
     items.sort(key=lambda item: ("scenarios" not in item.path.parts, item.path.name not in LONG))
+    for item in items:
+        (waiting if "e2e" in item.path.parts else computing)[item.path] = None
+    place = {path: number / len(files) for files in (waiting, computing) for number, path in enumerate(files)}
+    items.sort(key=lambda item: place[item.path])
 
 
 @pytest.hookimpl(wrapper=True)
