@@ -4,8 +4,8 @@ PYTHON ?= python3
 BIN := .venv/bin
 WHEEL := build/wheel
 OLDEST := build/oldest
-# Most tests wait for processes: five at a time keep two processors busy for two thirds of it. Those of a file stay together:
-# they share what takes long to start. They are taken in the order of `tests/conftest.py`, the slow ones first.
+# Most tests wait for processes: six at a time keep two processors busy for three quarters of it. Those of a file stay together:
+# they share what takes long to start. They are taken in the order of `tests/conftest.py`: what waits mixed with what computes.
 SIDE_BY_SIDE := -n 6 --dist loadfile --no-loadscope-reorder
 # What starts every kind of process that the package brings: the rest of the slow tests need no second run with the wheel.
 PROCESSES := tests/e2e/test_ptb_guard.py tests/e2e/test_examples.py tests/e2e/test_run_proxy.py tests/e2e/test_doctor.py

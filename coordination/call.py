@@ -52,6 +52,8 @@ if TYPE_CHECKING:
 
 CONFIRM_LIMIT = 2.0
 """So long the store may take to answer what a call asks on its way, seconds."""
+LATE_ANSWER = 0.5
+"""And so long where the call's own time is over."""
 CLOSED_AFTER = 0.5
 """A poll that is being cancelled has closed its connection by then, seconds: `SETTLE`, and more."""
 FIRST_ANSWER = 1.0
@@ -235,7 +237,7 @@ class _Call:
             guard.tell_first_poll(grant, started)
         if isinstance(end, Delivered):
             return (yield from self._delivered(end, elapsed, request, grant))
-        return (yield from self._brought_nothing(end, elapsed, request, grant))
+        return (yield from self._brought_nothing(end, elapsed, request))
 
     def _delivered(
         self, end: Delivered, elapsed: float, request: Request, grant: Grant
@@ -255,7 +257,7 @@ class _Call:
         return guard.apply(Answered(elapsed=elapsed)), end
 
     def _brought_nothing(
-        self, end: Refused | Ended, elapsed: float, request: Request, grant: Grant
+        self, end: Refused | Ended, elapsed: float, request: Request
     ) -> Generator[Step, Any, tuple[Action, Outcome]]:
         guard = self._guard
         if _is_broken_off(end):
@@ -265,11 +267,11 @@ class _Call:
         self._tell(outcome_of(end), request, elapsed)
         match end:
             case Refused():
-                if end.status == 409 and grant.session.fence_wait:
-                    # Whoever ended our session by force may poll before we hear of it. Taken for a rival, it
-                    # would be left the bot, and do the same with us: nobody would poll.
-                    yield Await(future=guard.claims.confirm(), seconds=CONFIRM_LIMIT)
-                return polled.refused(guard, end, elapsed), end
+                came = self._now()
+                if polled.is_to_ask(guard, end):
+                    seconds = min(CONFIRM_LIMIT, max(self._left, LATE_ANSWER))
+                    yield Await(future=guard.claims.confirm(), seconds=seconds)
+                return polled.refused(guard, end, elapsed, ago=self._now() - came), end
             case Ended.OVERDUE:
                 guard.apply(Failed(silence=guard.incumbency.absence))
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
@@ -277,11 +279,13 @@ class _Call:
                 return PollAgain(), NOTHING
 
     def _cancelled(self, request: Request, elapsed: float) -> Generator[Step, Any, None]:
+        self._guard.presence.cancelling()
         self._broke_off(request, elapsed)
         if elapsed >= ARRIVED:
             self._guard.offsets.accept(request.offset)
         elif elapsed < SETTLE:
-            # The claim may go next. A request that is still on the network would end the heir's poll.
+            # The claim may go next, and a request that is still on the network would end the heir's poll.
+            # Usually it has arrived by then.
             yield Await(future=Answer(), seconds=SETTLE - elapsed)
 
     def _broke_off(self, request: Request, elapsed: float) -> None:

@@ -29,6 +29,8 @@ RIVAL_KINDS = frozenset({Kind.RIVAL, Kind.UNKNOWN})
 
 GHOST_ANSWER = 0.5
 """A ghost's 409 comes at once: within this many seconds of our call."""
+TOLD_LATE = 3.5
+"""A 409 may be told so long after another poll has come, and a little for the way, seconds."""
 GHOST_WINDOW = 55.0
 """A ghost is parked for at most 50 s; a little more for the way. Seconds after the term began."""
 
@@ -48,7 +50,7 @@ class Sighting:
     unclean: bool = False
     """The predecessor in our store did not end its poll, or closed its connection to hand the bot over."""
     unheard: bool = False
-    """Our call was sent when the predecessor might not yet have heard that it is one."""
+    """Our call was ended when the predecessor might not yet have heard that it is one."""
     longest_park: float = 0.0
     """The longest that an earlier call of this term was parked, in seconds."""
 

@@ -4,7 +4,7 @@ The asynchronous driver sends a poll in the caller's own task: one of its own wo
 loop for each. It ends a poll as `asyncio.timeout` does, by a cancel of that task which it takes back; never
 in the poll's first 50 ms: a connection that is cancelled while it is being set up may lose its slot in
 httpcore's pool for good (a bot that is deaf until its restart). What the caller cancels is cancelled at once,
-as without us. The synchronous driver cannot end a call: it lets it end.
+as without us; its call may end 50 ms later. The synchronous driver cannot end a call: it lets it end.
 """
 
 from __future__ import annotations

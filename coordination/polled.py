@@ -21,18 +21,31 @@ SHORTEST_LIFE = 30.0
 """No update expires sooner (inline queries): who polled more often than that and misses one was robbed."""
 
 
-def refused(guard: Guard, end: Refused, elapsed: float) -> Action:
-    """A poll or a peek was answered with an error: what the call does next."""
+def is_to_ask(guard: Guard, end: Refused) -> bool:
+    """Whether a server is to be asked if the bot is still ours, before this 409 is called a rival's.
+
+    Where our session was ended by force another of ours may poll before we hear of it. Taken for a rival it
+    would be left the bot, and do the same with us: nobody would poll.
+    """
+    grant = guard.grant
+    if end.status != 409 or grant is None or not grant.session.fence_wait:
+        return False
+    return guard.state.episode is None and "webhook" not in end.text.lower()
+
+
+def refused(guard: Guard, end: Refused, elapsed: float, *, ago: float = 0.0) -> Action:
+    """A poll or a peek was answered with an error, so many seconds `ago`: what the call does next."""
     if end.status == 409:
-        return conflict_met(guard, end.text, elapsed)
+        return conflict_met(guard, end.text, elapsed, ago=ago)
     if end.status == 401:
         guard.emit(events.TokenRefused(bot_id=guard.bot_id))
     return guard.apply(Failed(unauthorized=end.status == 401, silence=guard.incumbency.absence))
 
 
-def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
-    """A 409: classify it, count it, and say what the call does next."""
+def conflict_met(guard: Guard, text: str, elapsed: float, *, ago: float = 0.0) -> Action:
+    """A 409 came, so many seconds `ago`: classify it, count it, and say what the call does next."""
     grant = guard.grant
+    came = guard.clocks.monotonic() - ago
     holds_claim = grant is not None and grant.session.has_claim(guard.bot_id, grant.term)
     if grant is not None and not holds_claim:
         guard.claims.suspect(guard.bot_id)
@@ -41,9 +54,9 @@ def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
             text=text,
             elapsed=elapsed,
             holds_claim=holds_claim,
-            term_age=guard.clocks.monotonic() - guard.state.taken_at,
+            term_age=came - guard.state.taken_at,
             unclean=guard.state.unclean,
-            unheard=guard.clocks.monotonic() - elapsed < _unheard_until(guard),
+            unheard=came - min(elapsed, conflict.TOLD_LATE) < _unheard_until(guard),
             longest_park=guard.state.longest_park,
         )
     )
@@ -56,7 +69,10 @@ def conflict_met(guard: Guard, text: str, elapsed: float) -> Action:
     guard.emit(events.ConflictSeen(bot_id=guard.bot_id, kind=kind, seconds=elapsed))
     if kind is conflict.Kind.PEER and guard.fence.is_held_past(grant):
         return guard.end_hold()
-    return guard.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=guard.clocks.chance()))
+    does = guard.apply(ConflictMet(kind=kind, elapsed=elapsed, jitter=guard.clocks.chance()))
+    if kind is conflict.Kind.PEER and guard.grant is not None:
+        guard.lost(events.Cause.SESSION)  # else this call polls once more: the runner may hear of it later
+    return does
 
 
 def is_new(guard: Guard, ids: Sequence[int], *, sent: int) -> bool:
@@ -100,12 +116,12 @@ def _was_away(guard: Guard, pause: float) -> bool:
 
 
 def _unheard_until(guard: Guard) -> float:
-    """Until when a predecessor that did not end well may poll as if it still held; -inf: it does not.
+    """Until when a predecessor whose session is over may poll as if it still held; -inf: it does not.
 
     A server ends sessions by its own clock, or by an administrator's word. The process may live, and goes by
     its deadline at the latest. In a fight that was going on already, the rival is the likelier one.
     """
-    state, grant = guard.state, guard.grant
-    if grant is None or not state.unclean or state.handed or state.episode is not None:
+    grant = guard.grant
+    if grant is None or grant.cause is not events.Cause.DIED or guard.state.episode is not None:
         return -math.inf
-    return state.taken_at + grant.session.fence_wait
+    return guard.state.taken_at + grant.session.fence_wait

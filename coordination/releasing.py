@@ -1,13 +1,15 @@
 """Letting go of claims that we hold: handed over to who asks or waits, released by the user, or at the end.
 
 A handover ends our polls first and waits for the framework's last offset, then all of its claims go in one
-transaction. What is let go is planned and told here; the negotiation reads and writes. Who waits for a few
-claims is read while our polls are still open: the bots are without one for a round trip less.
+transaction. What is let go is planned and told here; the negotiation reads and writes. Who waits is read
+while our polls are still open: a few bots are without one for a round trip less, and what nobody waits for
+is left alone.
 """
 
 from __future__ import annotations
 
 import asyncio
+import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import replace
 
@@ -124,7 +126,7 @@ class Releasing:
         """
         heirs = self._ours_to_give(heirs)
         try:
-            return await self._hand_over(heirs, cause)
+            return bool(heirs) and await self._hand_over(heirs, cause)
         finally:
             self._agenda.touch(*heirs)  # what was not written, for all we know, stays due
 
@@ -151,7 +153,7 @@ class Releasing:
         await self._settle(heirs, seen if is_fresh and self._is_as_seen(seen, heirs) else None)
         for bot_id in (held.keys() & heirs.keys()) - self.due.keys():
             guards[bot_id].end_drain()
-        return bool(heirs.keys() - held.keys())
+        return any(self.released.get(bot_id, -math.inf) >= seen_at for bot_id in heirs)
 
     def _ours_to_give(self, heirs: dict[BotId, SessionId | None]) -> dict[BotId, SessionId | None]:
         return {b: heir for b, heir in heirs.items() if b in self._holding.claims and b not in self.draining}
@@ -174,9 +176,7 @@ class Releasing:
 
     async def pass_on(self, bot_id: BotId) -> None:
         """Give a claim to a peer that waits, because our own calls only fail."""
-        heirs = await self._line(bot_id)
-        if heirs:
-            await self.hand_over({bot_id: heirs[0]}, cause=Cause.FAILING)
+        await self.hand_over({bot_id: None}, cause=Cause.FAILING)
 
     async def is_awaited(self, bot_id: BotId) -> bool:
         """Whether another session waits for this claim."""

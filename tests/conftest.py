@@ -40,11 +40,12 @@ CANARY = "7000000001:AAH-canary-canary-canary-canary-can"
 _SECRET = CANARY.partition(":")[2]
 ASYNC_SHARE = 0.9
 """A test in an event loop may take this share of what any test may take."""
-LONG = frozenset(
-    f"test_{name}.py"
-    for name in ("adapters", "doctor", "faults", "run", "run_proxy", "simulation", "workers")
+LONG = (
+    *("test_adapters.py", "test_commands.py", "test_demo.py", "test_doctor.py", "test_etcd_contract.py"),
+    *("test_faults.py", "test_postgresql_contract.py", "test_process.py", "test_run.py", "test_run_proxy.py"),
+    *("test_simulation.py", "test_workers.py"),
 )
-"""Files that take about a minute and more."""
+"""Files that take most of a minute, and more."""
 _MAY_LEAVE = bool(os.environ.get("ONEPOLLER_TEST_CLUSTER"))
 """Somebody has named a cluster of theirs: `make test-kubernetes`."""
 _SERVERS_REQUIRED = os.environ.get("ONEPOLLER_REQUIRE_SERVERS") == "1"

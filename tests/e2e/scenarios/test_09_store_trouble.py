@@ -11,6 +11,7 @@ import math
 import os
 import signal
 import time
+from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -82,7 +83,9 @@ class Stage:
         Nor did Telegram have to part them with a 409. `beside`: so long, in seconds, the one that was ended
         may go on; what it was given until then and could not confirm comes again, as after a crash.
         """
-        twice = {update for update, times in self.bots.handled().items() if times > 1}
+        first, second = Counter(self.holder.handled), Counter(self.standby.handled)
+        assert {*first.values(), *second.values()} == {1}
+        twice = first.keys() & second.keys()
         assert twice <= (self._unconfirmed(beside) if beside else set())
         assert beside or conflicts(self.telegram.rows()) == []
         found = [both for both in overlaps(self.telegram.rows()) if _end(both.first) - both.at > beside]

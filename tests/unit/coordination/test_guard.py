@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 
 import pytest
 
@@ -279,52 +280,94 @@ def test_before_a_409_is_called_a_rivals_a_server_is_asked_whether_we_still_hold
     assert asked == Await(future=bench.claims.futures[-1], seconds=call.CONFIRM_LIMIT)
     bench.later(0.5)
     bench.session.is_ours = is_ours
-    steps.send(is_ours)
+    step = steps.send(is_ours)
 
+    assert is_ours or step == Await(future=bench.claims.futures[-1], seconds=46.5), "it polls no more"
+    assert is_ours or bench.claims.said[-1:] == [("want",)]
     assert bench.of(events.ConflictSeen) == [events.ConflictSeen(bot_id=BOT, kind=kind, seconds=3.0)]
     assert bench.guard.state.yielding is is_ours
 
 
-def taken_over(*, clean: bool = False, episode: Episode | None = None, cause: Cause = Cause.DIED) -> Bench:
+@pytest.mark.parametrize(
+    ("left", "seconds"), [(47.0, call.CONFIRM_LIMIT), (1.0, 1.0), (-1.0, call.LATE_ANSWER)]
+)
+def test_a_server_is_asked_within_the_calls_own_time(left: float, seconds: float) -> None:
+    """Or for half a second, where that is over."""
+    bench = taken_over()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    bench.later(50.0 - left)
+
+    asked = steps.send(RIVAL)
+    assert isinstance(asked, Await)
+    assert asked.seconds == seconds
+
+
+def test_for_a_webhook_no_server_is_asked() -> None:
+    """The text says who it was."""
+    bench = taken_over()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+
+    assert steps.send(Refused(status=409, text=W, reply="")) == Ask(method="getWebhookInfo")
+
+
+def test_in_a_fight_that_goes_on_no_server_is_asked() -> None:
+    """A holder polls again at once, and a server has better things to do."""
+    bench = Bench()
+    bench.session.fence_wait = 10.0
+    bench.grant()
+    steps = bench.call(timeout=50.0)
+    next(steps)
+    steps.send(RIVAL)
+    steps.send(True)
+    bench.later(2.0)
+
+    assert isinstance(steps.send(RIVAL), SendPoll)
+    assert bench.claims.said.count(("confirm",)) == 1
+
+
+def taken_over(cause: Cause = Cause.DIED, episode: Episode | None = None) -> Bench:
     """Make a guard that has just taken a bot over, on a server with a lease of 10 s."""
     bench = Bench()
     bench.session.fence_wait = 10.0
-    bench.grant(term=2, claim=Claim(bot_id=BOT, term=Term(2), clean=clean, episode=episode), cause=cause)
+    claim = Claim(bot_id=BOT, term=Term(2), clean=cause is not Cause.DIED, episode=episode)
+    bench.grant(term=2, claim=claim, cause=cause)
     return bench
 
 
 @pytest.mark.parametrize(
-    ("bench", "sent_after", "kind"),
+    ("bench", "sent_after", "parked", "kind"),
     [
-        (taken_over(), 9.9, Kind.GHOST),
-        (taken_over(), 10.1, Kind.RIVAL),
-        (taken_over(clean=True), 1.0, Kind.RIVAL),
-        (taken_over(clean=True, cause=Cause.HANDED_OVER), 1.0, Kind.RIVAL),
-        (taken_over(episode=Episode(kind=Kind.RIVAL, since=9.0)), 1.0, Kind.RIVAL),
+        (taken_over, 9.9, 3.0, Kind.GHOST),
+        (taken_over, 10.1, 3.0, Kind.RIVAL),
+        (taken_over, 1.0, 30.0, Kind.RIVAL),
+        (lambda: taken_over(Cause.FREE), 1.0, 3.0, Kind.RIVAL),
+        (lambda: taken_over(Cause.HANDED_OVER), 1.0, 3.0, Kind.RIVAL),
+        (lambda: taken_over(episode=Episode(kind=Kind.RIVAL, since=9.0)), 1.0, 3.0, Kind.RIVAL),
     ],
-    ids=["within_a_lease", "later", "after_a_clean_end", "after_a_handover", "in_a_fight"],
+    ids=["within_a_lease", "sent_later", "ended_later", "after_nobody", "after_a_handover", "in_a_fight"],
 )
 def test_for_a_lease_a_409_is_rather_the_former_holders_who_has_not_heard_that_it_is_over(
-    bench: Bench, sent_after: float, kind: Kind
+    bench: Callable[[], Bench], sent_after: float, parked: float, kind: Kind
 ) -> None:
-    """It is ours, and will stop; left the bot to, it would leave it to nobody. It is told up to 3 s late."""
-    bench.later(sent_after)
-    steps = bench.call(timeout=50.0)
+    """It is ours, and will stop; left the bot, it would leave it to nobody. It is told up to 3 s late."""
+    heir = bench()
+    heir.later(sent_after)
+    steps = heir.call(timeout=50.0)
     next(steps)
-    bench.later(3.0)
-    steps.send(RIVAL)
-    steps.send(True)
+    heir.later(parked)
+    if isinstance(steps.send(RIVAL), Await) and heir.claims.said[-1] == ("confirm",):
+        heir.later(1.0)  # while the store answers the poll grows no older
+        steps.send(True)
 
-    assert [e.kind for e in bench.of(events.ConflictSeen)] == [kind]
+    assert [e.kind for e in heir.of(events.ConflictSeen)] == [kind]
 
 
-@pytest.mark.parametrize(
-    ("bench", "kinds"),
-    [(taken_over(), []), (taken_over(clean=True), [Kind.RIVAL])],
-    ids=["taken_over", "after_a_clean_end"],
-)
-def test_for_a_lease_what_is_missing_was_rather_the_former_holders(bench: Bench, kinds: list[Kind]) -> None:
+@pytest.mark.parametrize(("cause", "kinds"), [(Cause.DIED, []), (Cause.HANDED_OVER, [Kind.RIVAL])])
+def test_for_a_lease_what_is_missing_was_rather_the_former_holders(cause: Cause, kinds: list[Kind]) -> None:
     """The same where it took a batch between two polls of ours, and caused no 409."""
+    bench = taken_over(cause)
     for ids, parked in ((5, 6), 0.0), ((9,), 12.0):
         steps = bench.call(offset=ids[0], timeout=50.0)
         next(steps)
@@ -434,6 +477,19 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     with pytest.raises(KeyboardInterrupt):
         steps.send(False)
     assert ("let_go", Cause.STOPPED) in bench.claims.said
+
+
+def test_a_final_confirm_is_known_while_a_young_poll_is_being_cancelled() -> None:
+    """A handler that stops its framework does so milliseconds after that has polled with the new offset."""
+    bench = Bench()
+    bench.grant()
+    steps = bench.call(offset=9)
+    next(steps)
+    assert isinstance(steps.throw(KeyboardInterrupt()), Await)
+
+    last = Request(offset=9, limit=1, timeout=0.0)
+    final = SendPoll(request=last, renew_after=1.0, is_final=True)
+    assert next(bench.call(offset=9, timeout=0)) == final
 
 
 def final_beside_an_open_poll() -> tuple[Bench, Steps, Steps]:
