@@ -77,33 +77,22 @@ class Stage:
             assert time.monotonic() < end, f"{missing} of {self.telegram.pushed()} were not handled"
             time.sleep(0.02)
 
-    def judge(self, *, beside: float = 0.0) -> None:
+    def judge(self, *, ended_at: float = -math.inf, beside: float = 0.0) -> None:
         """Everything was accepted once, and no two polls of ours were open at once (for longer than that).
 
-        Nor did Telegram have to part them with a 409. `beside`: so long, in seconds, the one that was ended
-        may go on; what it was given until then and could not confirm comes again, as after a crash.
+        Nor did Telegram have to part them with a 409. Whose session was ended by force, at `ended_at`, may go
+        on for so many seconds: what it was given until then and could not confirm comes again, as after a
+        crash.
         """
         first, second = Counter(self.holder.handled), Counter(self.standby.handled)
         assert {*first.values(), *second.values()} == {1}
-        twice = first.keys() & second.keys()
-        assert twice <= (self._unconfirmed(beside) if beside else set())
+        given = [row for row in polls(self.telegram.rows()) if _end(row) <= ended_at + beside]
+        assert first.keys() & second.keys() <= {update for row in given for update in row.update_ids}
         assert beside or conflicts(self.telegram.rows()) == []
         found = [both for both in overlaps(self.telegram.rows()) if _end(both.first) - both.at > beside]
         told = [(both.at, _end(both.first), both.first.poller, both.second.how) for both in found]
         assert found == [], f"{told}; {self.holder.name}: {self.holder.log}; {self.standby.log}"
         assert "Traceback" not in self.holder.log + self.standby.log
-
-    def _unconfirmed(self, beside: float) -> set[int]:
-        """What the one that was ended got, at most so many seconds after the other had begun to poll."""
-        ours = [row for row in polls(self.telegram.rows()) if row.timeout]
-        began = min((row.arrived_at for row in ours if row.poller == "b"), default=-math.inf)
-        given = {
-            update
-            for row in ours
-            if row.poller == "a" and _end(row) <= began + beside
-            for update in row.update_ids
-        }
-        return given - {update for row in ours if row.poller == "a" for update in row.confirmed}
 
     def roles(self, bot: Bot, *, since: int) -> list[str]:
         """What it said of itself since then."""
@@ -237,6 +226,7 @@ def test_what_becomes_of_connections_and_servers_makes_nobody_deaf_for_long(
     served = stores.served(store)
     stage.begin(served.way_of("a"), served.way_of("b"), kind="bare")
     trouble(served)
+    ended_at = stage.telegram.control.now() if trouble is ended_by_the_server else -math.inf
     for _ in range(8):  # for two leases
         stage.wait_handled(timeout=LEASE + 1 + SLACK)
         time.sleep(LEASE / 4)
@@ -244,7 +234,7 @@ def test_what_becomes_of_connections_and_servers_makes_nobody_deaf_for_long(
     other = stage.standby if polling == "a" else stage.holder
     other.wait(lambda bot: stage.roles(bot, since=0)[-1:] == ["standby"])
     # Whom an administrator ends by force is over for the others at once, and hears of it a moment later.
-    stage.judge(beside=LEASE / 3 if trouble is ended_by_the_server else 0.0)
+    stage.judge(ended_at=ended_at, beside=LEASE / 3 if trouble is ended_by_the_server else 0.0)
 
 
 @pytest.mark.parametrize("store", ON_SERVERS)
