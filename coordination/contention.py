@@ -12,7 +12,7 @@ newcomer this would be a storm.
 from __future__ import annotations
 
 from onepoller.coordination import episodes, tenure
-from onepoller.coordination.conflict import Kind
+from onepoller.coordination.conflict import GHOST_ANSWER, Kind
 from onepoller.coordination.events import Why
 from onepoller.coordination.record import replace
 from onepoller.coordination.report import Role
@@ -46,7 +46,9 @@ def conflict_met(state: State, met: ConflictMet, now: float, policy: Policy) -> 
     """A poll of ours was answered 409; what kind that is is known."""
     match met.kind:
         case Kind.GHOST:
-            return Decision(state=state, actions=(PollAgain(after=1.0 + 2.0 * met.jitter),))
+            # One that came late has kept us waiting: and our next poll tells a former holder to stop.
+            after = 1.0 + 2.0 * met.jitter if met.elapsed <= GHOST_ANSWER else 0.0
+            return Decision(state=state, actions=(PollAgain(after=after),))
         case Kind.PEER:
             told = episodes.signed(replace(state, role=Role.STANDBY, term=None), met.kind, now)
             closed = episodes.closed(told.state, "stood_by")
