@@ -82,6 +82,11 @@ class Sessions:
         if start < end:
             spans.append((start, end))
 
+    def until(self, session: str) -> float:
+        """The last moment at which it might deliver, or let go."""
+        last = max((end for _, end in self.spans.get(session, [])), default=-math.inf)
+        return min(last, self.over.get(session, math.inf))
+
     def ended(self, session: str, at: float) -> None:
         """It is over: closed, refused by the store, or dead."""
         self.over[session] = min(at, self.over.get(session, math.inf))
@@ -106,6 +111,8 @@ class History:
     ends: list[Ended] = field(default_factory=list)
     deliveries: list[Delivery] = field(default_factory=list)
     sessions: Sessions = field(default_factory=Sessions)
+    freed: set[tuple[int, str, int]] = field(default_factory=set)
+    """Bot, session and term of what was let go, where the store has said so."""
 
     @classmethod
     def read(cls, files: Iterable[Path], *, deaths: Iterable[tuple[int, float]] = ()) -> History:
@@ -133,6 +140,8 @@ class History:
                 self.grants.append(Grant(bot=bot, session=session, term=term, sent=sent, heard=heard))
             case "ended", (bot, session, term, at, is_clean):
                 self.ends.append(Ended(bot=bot, session=session, term=term, at=at, is_clean=is_clean))
+            case "freed", (bot, session, term):
+                self.freed.add((bot, session, term))
             case "delivered", (bot, session, term, at, updates):
                 ids = tuple(updates)
                 self.deliveries.append(Delivery(bot=bot, session=session, term=term, at=at, updates=ids))

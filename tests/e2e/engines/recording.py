@@ -156,6 +156,8 @@ class RecordedStore:
             if claim.holder == own.id and own.held.get(bot_id) != claim.term:
                 own.letting_go.discard(bot_id)
                 own.granted(bot_id, claim.term, boot_clock())
+            elif bot_id in own.letting_go:
+                self._pen.write("freed", bot_id, own.id, claim.term)
         return swapped
 
     def watch(self, session: Session) -> AsyncIterator[Change]:

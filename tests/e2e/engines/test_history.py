@@ -45,6 +45,11 @@ def ended(session: str, term: int, at: float, *, is_clean: bool = True, bot: int
     return ("ended", bot, session, term, at, is_clean)
 
 
+def freed(session: str, term: int, *, bot: int = 1) -> Line:
+    """The store has said so."""
+    return ("freed", bot, session, term)
+
+
 def delivered(session: str, term: int, at: float, *updates: int, bot: int = 1) -> Line:
     """A batch."""
     return ("delivered", bot, session, term, at, updates)
@@ -82,9 +87,20 @@ COULD_NOT_LET_GO = (
 )
 
 
-@pytest.mark.parametrize("lines", [HANDOVER, TAKEOVER, COULD_NOT_LET_GO])
+DIED_AS_IT_LET_GO = (
+    lived("a", 0, 3),
+    lived("b", 0, 10),
+    grant("a", 1, 1),
+    delivered("a", 1, 2, 1, 2),
+    ended("a", 1, 2.5),
+    grant("b", 2, 3.5),
+    delivered("b", 2, 4, 1, 2, 3),
+)
+
+
+@pytest.mark.parametrize("lines", [HANDOVER, TAKEOVER, COULD_NOT_LET_GO, DIED_AS_IT_LET_GO])
 def test_nothing_is_found_in_a_good_history(lines: Iterable[Line]) -> None:
-    """A handover; a takeover after which an unconfirmed batch comes again, also of one that was to let go."""
+    """A handover; takeovers after which an unconfirmed batch comes again, also of one that was to let go."""
     assert [check(history(*lines)) for check in CHECKS] == [[], [], [], []]
 
 
@@ -134,6 +150,11 @@ def test_nothing_is_found_in_a_good_history(lines: Iterable[Line]) -> None:
             doubled_updates,
             [*HANDOVER[:-1], delivered("b", 2, 4, 2)],
             id="again after a handover",
+        ),
+        pytest.param(
+            doubled_updates,
+            [*DIED_AS_IT_LET_GO, freed("a", 1)],
+            id="again after a slow handover",
         ),
         pytest.param(
             doubled_updates, [*HANDOVER[:4], delivered("a", 1, 2.5, 2)], id="again by the same holder"

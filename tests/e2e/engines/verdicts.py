@@ -72,8 +72,13 @@ def shrunken_terms(history: History) -> list[str]:
 def doubled_updates(history: History) -> list[str]:
     """Delivered again although nobody had died, frozen or lost the store."""
     let_go: dict[tuple[int, str, int], list[float]] = defaultdict(list)
+    taken = _by_bot(sorted(history.grants, key=lambda grant: grant.sent), lambda grant: grant.bot)
     for end in history.ends:
-        if end.is_clean:
+        # Whose write found no store has not let go. One that was carried out shows by its answer, or by a
+        # successor that came while the session lived; the others are those of who died.
+        until = history.sessions.until(end.session)
+        has_heir = any(end.term < grant.term and grant.sent < until for grant in taken.get(end.bot, ()))
+        if end.is_clean and ((end.bot, end.session, end.term) in history.freed or has_heir):
             let_go[end.bot, end.session, end.term].append(end.at)
     last: dict[tuple[int, int], Delivery] = {}
     found = []
