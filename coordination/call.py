@@ -12,7 +12,6 @@ from collections.abc import Generator, Sequence
 from typing import TYPE_CHECKING, Any
 
 from onepoller.coordination import events, polled, stall, watching
-from onepoller.coordination.answer import Answer
 from onepoller.coordination.decide import is_undisturbed
 from onepoller.coordination.grant import Grant
 from onepoller.coordination.offsets import ARRIVED
@@ -32,7 +31,6 @@ from onepoller.coordination.situation import (
 from onepoller.coordination.tenure import OVERSLEPT
 from onepoller.coordination.wire import (
     NOTHING,
-    SETTLE,
     Await,
     Delivered,
     Ended,
@@ -55,7 +53,7 @@ CONFIRM_LIMIT = 2.0
 LATE_ANSWER = 0.5
 """And so long where the call's own time is over."""
 CLOSED_AFTER = 0.5
-"""A poll that is being cancelled has closed its connection by then, seconds: `SETTLE`, and more."""
+"""A poll that is being cancelled has closed its connection by then, seconds: `driving.SETTLE`, and more."""
 FIRST_ANSWER = 1.0
 """A short poll waits so long for the claim, but for its first time in standby."""
 OVERLAP = 1.0
@@ -230,7 +228,10 @@ class _Call:
         except GeneratorExit:
             raise  # thrown away, perhaps in a forked child, where nothing is to be touched
         except BaseException:
-            yield from self._cancelled(request, self._now() - started)
+            elapsed = self._now() - started
+            self._broke_off(request, elapsed)
+            if elapsed >= ARRIVED:
+                guard.offsets.accept(request.offset)
             raise
         elapsed = self._now() - started
         if is_first:
@@ -277,16 +278,6 @@ class _Call:
                 raise TimeoutError(f"getUpdates of bot {guard.bot_id} did not come back in time")
             case _:
                 return PollAgain(), NOTHING
-
-    def _cancelled(self, request: Request, elapsed: float) -> Generator[Step, Any, None]:
-        self._guard.presence.cancelling()
-        self._broke_off(request, elapsed)
-        if elapsed >= ARRIVED:
-            self._guard.offsets.accept(request.offset)
-        elif elapsed < SETTLE:
-            # The claim may go next, and a request that is still on the network would end the heir's poll.
-            # Usually it has arrived by then.
-            yield Await(future=Answer(), seconds=SETTLE - elapsed)
 
     def _broke_off(self, request: Request, elapsed: float) -> None:
         """An end that says nothing of other pollers says at least that the poll was parked until now."""

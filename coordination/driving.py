@@ -4,7 +4,7 @@ The asynchronous driver sends a poll in the caller's own task: one of its own wo
 loop for each. It ends a poll as `asyncio.timeout` does, by a cancel of that task which it takes back; never
 in the poll's first 50 ms: a connection that is cancelled while it is being set up may lose its slot in
 httpcore's pool for good (a bot that is deaf until its restart). What the caller cancels is cancelled at once,
-as without us; its call may end 50 ms later. The synchronous driver cannot end a call: it lets it end.
+as without us. The synchronous driver cannot end a call: it lets it end.
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ from onepoller.coordination import call
 from onepoller.coordination.guard import Guard
 from onepoller.coordination.presence import caller_of
 from onepoller.coordination.wire import (
-    SETTLE,
     Ask,
     Await,
     Delivered,
@@ -34,6 +33,8 @@ from onepoller.coordination.wire import (
     Wire,
 )
 
+SETTLE = 0.05
+"""We do not cancel a poll in its first 50 ms."""
 CLOSING_LIMIT = 1.0
 """A cancelled poll has so long to close its connection, seconds, before it is cancelled again."""
 

@@ -12,9 +12,6 @@ from dataclasses import dataclass, field
 from enum import Enum, auto
 from typing import Any, NamedTuple, Protocol
 
-SETTLE = 0.05
-"""A poll that is younger, in seconds, is still being set up and may not have reached Telegram."""
-
 
 class Request(NamedTuple):
     """One getUpdates. `timeout` in seconds, as the framework asked; `allowed_updates` None: not sent."""

@@ -19,7 +19,7 @@ from onepoller.coordination.presence import caller_of
 from onepoller.coordination.settings import OnRival, Settings
 from onepoller.coordination.situation import Policy
 from onepoller.coordination.stores.seam import Claim, Episode
-from onepoller.coordination.wire import SETTLE, Delivered, Ended, Manners, OnCancel, Refused, Request
+from onepoller.coordination.wire import Delivered, Ended, Manners, OnCancel, Refused, Request
 
 BOT = BotId(42)
 G = "Conflict: terminated by other getUpdates request; make sure that only one bot instance is running"
@@ -192,9 +192,8 @@ def result(steps: Steps, value: Any) -> Any:
     return done.value.value
 
 
-def cancel(bench: Bench, steps: Steps) -> None:
-    """Cancel a call whose poll has reached Telegram; it ends with that."""
-    bench.later(2 * SETTLE)
+def cancel(steps: Steps) -> None:
+    """Cancel a call: it ends with that."""
     with pytest.raises(KeyboardInterrupt):
         steps.throw(KeyboardInterrupt())
 

@@ -574,38 +574,6 @@ def test_a_stopping_framework_lets_go_at_once() -> None:
     virtual(body())
 
 
-@pytest.mark.parametrize(("again_at", "ends_at"), [(None, 0.05), (0.02, 0.02)])
-@pytest.mark.parametrize("on_cancel", OnCancel)
-def test_who_is_cancelled_just_after_it_has_sent_a_poll_lets_go_once_that_has_arrived(
-    on_cancel: OnCancel, again_at: float | None, ends_at: float
-) -> None:
-    """The request may still be on the network: behind the heir's, it would end that one.
-
-    So a program that ends its own instance after its call is waited for, too. A second cancel is not kept
-    waiting.
-    """
-
-    async def body() -> None:
-        loop = asyncio.get_running_loop()
-        guard, wire = holder(), Wire(on_cancel=on_cancel)
-        heard: dict[str, float] = {}
-        task = asyncio.create_task(driving.get_updates(guard, REQUEST, wire))
-        await asyncio.sleep(0.003)
-        guard.drain.begin().add_done_callback(lambda _: heard.setdefault("drained", loop.time()))
-        guard.claims.let_go = lambda *_: heard.setdefault("let go", loop.time())  # type: ignore[method-assign, assignment]
-        task.cancel()
-        if again_at is not None:
-            loop.call_at(again_at, task.cancel)
-        with pytest.raises(asyncio.CancelledError):
-            await task
-
-        assert wire.cancelled == pytest.approx([0.003])
-        assert heard.pop("drained") == loop.time() == pytest.approx(ends_at)
-        assert heard == ({"let go": loop.time()} if on_cancel is OnCancel.STOPPING else {})
-
-    virtual(body())
-
-
 def test_an_interrupted_poll_waits_for_the_claim_and_brings_nothing() -> None:
     """The call lasts as long as the caller asked for."""
 

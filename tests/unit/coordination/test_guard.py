@@ -18,7 +18,7 @@ from onepoller.coordination.report import Role
 from onepoller.coordination.settings import OnRival
 from onepoller.coordination.situation import RivalGone, State
 from onepoller.coordination.stores.seam import Claim, Episode, Offset, Standing
-from onepoller.coordination.wire import NOTHING, SETTLE, Ask, Await, Ended, Refused, Request, SendPoll
+from onepoller.coordination.wire import NOTHING, Ask, Await, Ended, Refused, Request, SendPoll
 from tests.unit.coordination.bench import (
     BOT,
     EMPTY,
@@ -445,7 +445,7 @@ def test_a_final_confirm_of_an_accepted_offset_is_answered_here() -> None:
     result(steps, EMPTY)
     steps = bench.call(offset=7)
     next(steps)
-    cancel(bench, steps)
+    cancel(steps)
 
     final = bench.call(offset=7, timeout=0)
     with pytest.raises(StopIteration) as done:
@@ -463,7 +463,6 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     result(steps, batch(7, 8))
     steps = bench.call(offset=9)
     next(steps)
-    bench.later(2 * SETTLE)
     leaving = steps.throw(KeyboardInterrupt())
     assert isinstance(leaving, Await)
 
@@ -479,38 +478,25 @@ def test_a_final_confirm_of_a_new_offset_is_sent_once_and_takes_nothing() -> Non
     assert ("let_go", Cause.STOPPED) in bench.claims.said
 
 
-def test_a_final_confirm_is_known_while_a_young_poll_is_being_cancelled() -> None:
-    """A handler that stops its framework does so milliseconds after that has polled with the new offset."""
-    bench = Bench()
-    bench.grant()
-    steps = bench.call(offset=9)
-    next(steps)
-    assert isinstance(steps.throw(KeyboardInterrupt()), Await)
-
-    last = Request(offset=9, limit=1, timeout=0.0)
-    final = SendPoll(request=last, renew_after=1.0, is_final=True)
-    assert next(bench.call(offset=9, timeout=0)) == final
-
-
-def final_beside_an_open_poll() -> tuple[Bench, Steps, Steps]:
+def final_beside_an_open_poll() -> tuple[Steps, Steps]:
     """Two pollers of one process end within a second: the second one's poll is open as its confirm comes."""
     bench = Bench()
     bench.grant()
     first = bench.call(offset=9)
     next(first)
-    cancel(bench, first)
+    cancel(first)
     second = bench.call(offset=9)
     next(second)
-    return bench, second, bench.call(offset=9, timeout=0)
+    return second, bench.call(offset=9, timeout=0)
 
 
 def test_a_final_confirm_lets_the_poll_end_that_is_being_cancelled() -> None:
     """It closes its connection first: at the server the confirm would evict it."""
-    bench, second, final = final_beside_an_open_poll()
+    second, final = final_beside_an_open_poll()
     waits = next(final)
     assert isinstance(waits, Await)
     assert (waits.future.done(), waits.seconds) == (False, 0.5)
-    cancel(bench, second)
+    cancel(second)
     assert waits.future.done()
     last = Request(offset=9, limit=1, timeout=0.0)
     assert final.send(None) == SendPoll(request=last, renew_after=1.0, is_final=True)
@@ -518,7 +504,7 @@ def test_a_final_confirm_lets_the_poll_end_that_is_being_cancelled() -> None:
 
 def test_a_final_confirm_beside_anothers_poll_is_answered_here() -> None:
     """Another poller of this process goes on: its next poll says as much."""
-    _, _, final = final_beside_an_open_poll()
+    _, final = final_beside_an_open_poll()
     assert isinstance(next(final), Await)
     assert result(final, None) is NOTHING
 
@@ -530,7 +516,7 @@ def test_a_cancelled_call_of_a_framework_that_stops_releases_at_once() -> None:
     steps = bench.call()
     next(steps)
 
-    cancel(bench, steps)
+    cancel(steps)
 
     assert bench.claims.said == [("let_go", Cause.STOPPED)]
     assert bench.guard.state.role is Role.STOPPED
@@ -542,7 +528,7 @@ def test_a_cancelled_call_of_a_plain_loop_keeps_the_claim_for_a_second() -> None
     bench.grant()
     steps = bench.call()
     next(steps)
-    cancel(bench, steps)
+    cancel(steps)
 
     assert not bench.guard.sweep(bench.now + 0.9)
     assert bench.guard.sweep(bench.now + 1.0)
@@ -594,7 +580,7 @@ def test_polling_that_is_stopped_and_started_again_is_no_task_for_each_call(stop
     steps = bench.call(ended=True)
     next(steps)
     if stop == "a cancelled call":
-        cancel(bench, steps)
+        cancel(steps)
     else:
         result(steps, batch(5))
     if stop != "the claim let go":
