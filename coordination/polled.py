@@ -30,7 +30,8 @@ def is_to_ask(guard: Guard, end: Refused) -> bool:
     grant = guard.grant
     if end.status != 409 or grant is None or not grant.session.fence_wait:
         return False
-    return guard.state.episode is None and "webhook" not in end.text.lower()
+    says = conflict.classify(conflict.Sighting(text=end.text, elapsed=0.0))
+    return guard.state.episode is None and says not in conflict.WEBHOOK_KINDS
 
 
 def refused(guard: Guard, end: Refused, elapsed: float, *, ago: float = 0.0) -> Action:

@@ -369,9 +369,10 @@ def test_who_has_handed_over_stands_in_line_again_before_the_heir_has_looked() -
         await asyncio.sleep(1)
         Process(world, "b")
         await asyncio.sleep(5.3)
-        a.instance.hand_over(None)
+        handed = a.instance.hand_over(None)
         await asyncio.sleep(0.3)
 
+        assert handed.result()
         snapshot = await world.store.read([BotId(BOT)])
         assert snapshot.claims[BotId(BOT)].holder is None
         assert a.session.id in {wish.session for wish in snapshot.wishes[BotId(BOT)]}
